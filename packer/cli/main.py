@@ -1,0 +1,5 @@
+"""The ``gpu-packer`` command."""
+
+
+def main() -> None:
+    """Run the command line."""

@@ -1,0 +1,1 @@
+"""The nouns: models, quantizations, GPUs, nodes, workloads, server options. Plain frozen data."""

@@ -1,0 +1,37 @@
+"""GPU products: what a card is, and how much of it a llama-server can allocate."""
+
+from dataclasses import dataclass
+
+from packer.domain.basis import Basis
+
+
+@dataclass(frozen=True)
+class GpuProduct:
+    """Facts of one GPU product.
+
+    Attributes:
+        name: Our name, such as ``L40S`` or ``A100 SXM 80GB``; unique in the catalogue.
+        vendor: ``NVIDIA``, ``AMD`` or ``Intel``.
+        generation: Chip family, such as ``Ada``; process overhead is learnt per generation.
+        label: Value of the ``nvidia.com/gpu.product`` label and DRA ``productName`` with hyphens.
+        allocatable_bytes: What llama.cpp sees as total on Linux with nothing else running [bytes].
+        allocatable_basis: ``exact`` from a log, ``estimated`` from a datasheet.
+        nominal_bytes: What nvidia-smi calls the total [bytes].
+        bandwidth_bytes_per_second: Specified memory bandwidth [bytes/s].
+        compute_capability: CUDA compute capability such as ``8.9``; empty for other vendors.
+        is_modelled: Whether the memory model covers this backend (CUDA); others are listed only.
+        source: Where the figures come from.
+    """
+
+    name: str
+    vendor: str
+    generation: str
+    label: str
+    allocatable_bytes: int
+    allocatable_basis: Basis
+    nominal_bytes: int
+    bandwidth_bytes_per_second: int
+    compute_capability: str
+    is_modelled: bool
+    source: str
+    aliases: tuple[str, ...] = ()

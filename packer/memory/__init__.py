@@ -1,0 +1,1 @@
+"""Bytes per device and on the host, by llama.cpp's own rules."""

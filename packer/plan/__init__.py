@@ -1,0 +1,1 @@
+"""The decision: placements, budgets, cost, explanation, and the audit that checks them."""

@@ -1,0 +1,298 @@
+"""A plan: what was decided, for people and programs. The dataclasses are the JSON contract.
+
+``plan.json`` has exactly these fields; ``packer.spec.plan_file`` reads, writes and publishes its
+JSON Schema. Everything outside ``run`` is a function of the inputs alone: same inputs, same bytes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+from packer.domain.basis import Basis
+from packer.domain.node import Sharing
+from packer.domain.workload import Objective, Spread
+
+API_VERSION = "gpu-packer/v1"
+
+
+class Status(StrEnum):
+    """How good the plan is known to be."""
+
+    OPTIMAL = "optimal"
+    FEASIBLE = "feasible"
+
+
+@dataclass(frozen=True)
+class ServerImageUsed:
+    """Image and llama.cpp build the command lines were written for."""
+
+    image: str
+    build: str
+
+
+@dataclass(frozen=True)
+class PlacedVariant:
+    """What was chosen for one replica.
+
+    Attributes:
+        quantization: Chosen file, such as ``Q4_K_M``.
+        rank: Its place in the user's list, 0 is the most wanted.
+        model: Origin of the header the bytes were computed from (path or catalogue reference).
+        mount: URI the pod mounts; empty if the fleet names none.
+        file_bytes: Size of the model file [bytes].
+        cache_type_k, cache_type_v: KV cache element types.
+        context_per_slot: [tokens]. slots: conversations at once.
+        layers_per_gpu: Layers per card, in the order of ``gpus``; the output layer counts as one.
+        basis: Worst basis of the bytes.
+    """
+
+    quantization: str
+    rank: int
+    model: str
+    mount: str
+    file_bytes: int
+    cache_type_k: str
+    cache_type_v: str
+    context_per_slot: int
+    slots: int
+    layers_per_gpu: tuple[int, ...]
+    layer_count: int
+    basis: Basis
+    draft_model: str = ""
+    draft_mount: str = ""
+    projector_model: str = ""
+    projector_mount: str = ""
+
+
+@dataclass(frozen=True)
+class DeviceBytes:
+    """Bytes of one replica on one card, by part; ``high_bytes`` (the upper band) is packed."""
+
+    weights_bytes: int
+    context_bytes: int
+    compute_bytes: int
+    draft_weights_bytes: int
+    draft_context_bytes: int
+    draft_compute_bytes: int
+    projector_bytes: int
+    process_bytes: int
+    total_bytes: int
+    low_bytes: int
+    high_bytes: int
+    basis: Mapping[str, Basis]
+
+
+@dataclass(frozen=True)
+class HostBytes:
+    """Bytes of one replica in its node's memory, by part."""
+
+    weights_bytes: int
+    context_bytes: int
+    compute_bytes: int
+    output_bytes: int
+    prompt_cache_bytes: int
+    checkpoint_bytes: int
+    draft_bytes: int
+    process_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True)
+class Placement:
+    """One replica: where it goes, what it runs, what it takes.
+
+    Attributes:
+        workload, replica: Whose, and which (0-based).
+        node: Node name. gpus: Card indices on that node, in CUDA order of the process.
+        argv: Exact command line, program first; the model is the path inside the pod.
+        devices: Bytes per card, in the order of ``gpus``.
+    """
+
+    workload: str
+    replica: int
+    variant: PlacedVariant
+    node: str
+    gpus: tuple[int, ...]
+    argv: tuple[str, ...]
+    devices: tuple[DeviceBytes, ...]
+    host: HostBytes
+
+
+@dataclass(frozen=True)
+class CardBudget:
+    """One card of a node: what it offers and what is planned on it.
+
+    Attributes:
+        allocatable_bytes: What llama.cpp sees as total [bytes].
+        taken_bytes: Held by others before this plan [bytes].
+        headroom_bytes: Kept free by rule [bytes].
+        used_bytes: Sum of the upper bands of every replica on it [bytes].
+        expected_bytes: Sum of the totals [bytes].
+    """
+
+    index: int
+    uuid: str
+    allocatable_bytes: int
+    taken_bytes: int
+    headroom_bytes: int
+    used_bytes: int
+    expected_bytes: int
+
+    @property
+    def slack_bytes(self) -> int:
+        """Left over after headroom [bytes]."""
+        return self.allocatable_bytes - self.taken_bytes - self.headroom_bytes - self.used_bytes
+
+
+@dataclass(frozen=True)
+class NodeBudget:
+    """One node that exists or would be rented; ``is_used`` when at least one replica sits on it."""
+
+    name: str
+    pool: str
+    product: str
+    zone: str
+    sharing: Sharing
+    is_used: bool
+    cards: tuple[CardBudget, ...]
+    host_allocatable_bytes: int
+    host_used_bytes: int
+    price_per_hour: Decimal | None
+    currency: str
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A choice that was not taken, and why."""
+
+    choice: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class WorkloadSummary:
+    """What was asked for one workload and why it got what it got.
+
+    Attributes:
+        why_not_better: One line: why no earlier quantization, or ``""`` when the first was chosen.
+        refused: Candidates that were refused, with the arithmetic.
+        min_available: Replicas that must stay during a change.
+    """
+
+    name: str
+    model: str
+    architecture: str
+    replicas: int
+    quantizations: tuple[str, ...]
+    cache_types: tuple[str, ...]
+    context_per_slot: int
+    slots: int
+    spread: Spread
+    embedding: bool
+    reranking: bool
+    min_available: int
+    why_not_better: str
+    refused: tuple[Alternative, ...] = ()
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """The same fleet, planned in simpler ways; None where that way finds no placement or no price.
+
+    Attributes:
+        fp16_one_model_per_card_set_cards: One FP16 model per card set, no sharing.
+        fp16_basis: How the FP16 sizes are known.
+        first_fit_decreasing_cards: Best variant that fits, first-fit-decreasing.
+        lower_bound_cards: Proven: no plan needs fewer.
+    """
+
+    fp16_one_model_per_card_set_cards: int | None
+    fp16_one_model_per_card_set_price_per_hour: Decimal | None
+    quantized_one_model_per_card_set_cards: int | None
+    quantized_one_model_per_card_set_price_per_hour: Decimal | None
+    first_fit_decreasing_cards: int | None
+    first_fit_decreasing_price_per_hour: Decimal | None
+    lower_bound_cards: int | None
+    lower_bound_price_per_hour: Decimal | None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """SHA-256 of what the plan was made from."""
+
+    fleet_name: str
+    fleet_sha256: str
+    inventory_name: str
+    inventory_sha256: str
+
+
+@dataclass(frozen=True)
+class Versions:
+    """What computed the plan."""
+
+    gpu_packer: str
+    ortools: str
+    llama_cpp_build: str
+    catalogue: str
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Rules the plan obeys."""
+
+    objective: Objective
+    headroom_bytes: int
+    headroom_percent: int
+    keep_apart: tuple[tuple[str, ...], ...]
+    keep_together: tuple[tuple[str, ...], ...]
+    seed: int
+    gap_limit: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """Facts of the machine and the clock; no hash covers them."""
+
+    solver_seconds: float
+    total_seconds: float
+    created: str
+    python: str
+    platform: str
+    processors: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A placement of every replica, with its proof and its cost.
+
+    Attributes:
+        objective_value, bound: Cards, or price in ``currency`` per hour; bound ≤ value is proven.
+        gap: (value − bound) / value, 0 when optimal.
+        cards: Cards with at least one replica. cards_available: Cards in the inventory.
+        price_per_hour: Of all used nodes; None when any price is unknown.
+    """
+
+    name: str
+    status: Status
+    objective: Objective
+    objective_value: Decimal
+    bound: Decimal
+    gap: float
+    cards: int
+    cards_available: int
+    price_per_hour: Decimal | None
+    currency: str
+    baselines: Baselines
+    server: ServerImageUsed
+    workloads: tuple[WorkloadSummary, ...]
+    placements: tuple[Placement, ...]
+    nodes: tuple[NodeBudget, ...]
+    policy: Policy
+    inputs: Inputs
+    versions: Versions
+    notes: tuple[str, ...]
+    run: Run
+    apiVersion: str = field(default=API_VERSION)  # noqa: N815 — the name Kubernetes tools expect
+    kind: str = field(default="Plan")
