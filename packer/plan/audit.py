@@ -1,0 +1,249 @@
+"""The independent audit: every card's budget again, from the chosen command lines alone.
+
+Shares no code with the solver. It believes nothing in the plan but ``argv``, ``node`` and ``gpus``: it
+parses each command line, asks the memory model what that process takes, adds up every card and node,
+and compares with what the plan says and with every rule of the fleet.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from packer.domain.node import Inventory, NodePool
+from packer.domain.server_options import ServerOptions
+from packer.domain.workload import Fleet, Objective, Spread, Variant, Workload
+from packer.errors import AuditFailed
+from packer.memory.estimate import estimate_memory
+from packer.memory.result import Card, MemoryEstimate
+from packer.plan.plan import Placement, Plan, Status
+
+ParseArguments = Callable[[Sequence[str]], ServerOptions]
+
+
+@dataclass(frozen=True)
+class _Site:
+    """One node of the inventory."""
+
+    pool: NodePool
+    index: int
+
+
+def audit(plan: Plan, fleet: Fleet, inventory: Inventory, parse: ParseArguments) -> None:
+    """Raise AuditFailed with every contradiction between a plan, its command lines and the rules."""
+    findings = tuple(find_contradictions(plan, fleet, inventory, parse))
+    if findings:
+        raise AuditFailed(findings)
+
+
+def find_contradictions(
+    plan: Plan, fleet: Fleet, inventory: Inventory, parse: ParseArguments
+) -> Iterator[str]:
+    """Every way the plan contradicts its own command lines, its inventory or its fleet."""
+    sites = {
+        pool.node_name(index): _Site(pool, index)
+        for pool in inventory.pools
+        for index in range(pool.nodes)
+    }
+    workloads = {workload.name: workload for workload in fleet.workloads}
+    sound = []
+    for placement in plan.placements:
+        broken = list(_broken_references(placement, workloads, sites))
+        yield from broken
+        if not broken:
+            sound.append(placement)
+    estimates = {
+        (placement.workload, placement.replica): _recompute(
+            placement, workloads[placement.workload], sites[placement.node], parse, plan
+        )
+        for placement in sound
+    }
+    yield from _wrong_bytes(sound, estimates)
+    yield from _overfull_cards(plan, sound, estimates, sites, fleet)
+    yield from _overfull_nodes(sound, estimates, sites)
+    yield from _missing_replicas(plan, workloads)
+    yield from _broken_spread(sound, workloads, sites)
+    yield from _broken_neighbours(sound, fleet)
+    yield from _wrong_totals(plan, sites)
+
+
+def _broken_references(
+    placement: Placement, workloads: Mapping[str, Workload], sites: Mapping[str, _Site]
+) -> Iterator[str]:
+    who = f"{placement.workload}-{placement.replica}"
+    site = sites.get(placement.node)
+    workload = workloads.get(placement.workload)
+    if workload is None:
+        yield f"{who}: no such workload"
+    elif _variant(workload, placement) is None:
+        yield f"{who}: {placement.variant.quantization} is not among its quantizations"
+    elif placement.variant.cache_type_k not in workload.cache_types:
+        yield f"{who}: cache type {placement.variant.cache_type_k} is not allowed"
+    if site is None:
+        yield f"{who}: no node {placement.node}"
+        return
+    if placement.node in site.pool.unavailable:
+        yield f"{who}: node {placement.node} is unavailable"
+    if len(set(placement.gpus)) != len(placement.gpus) or not placement.gpus:
+        yield f"{who}: its cards are not distinct"
+    if any(not 0 <= gpu < site.pool.gpus_per_node for gpu in placement.gpus):
+        yield f"{who}: {placement.node} has no such card"
+    if workload is not None and not _allows(workload, site.pool.gpu.name):
+        yield f"{who}: {site.pool.gpu.name} is refused by the fleet"
+
+
+def _variant(workload: Workload, placement: Placement) -> Variant | None:
+    wanted = (placement.variant.quantization, placement.variant.model)
+    return next(
+        (v for v in workload.variants if (v.quantization, v.model.origin) == wanted), None
+    )
+
+
+def _allows(workload: Workload, product: str) -> bool:
+    allowed = not workload.allowed_gpus or product in workload.allowed_gpus
+    return allowed and product not in workload.refused_gpus
+
+
+def _recompute(
+    placement: Placement, workload: Workload, site: _Site, parse: ParseArguments, plan: Plan
+) -> MemoryEstimate:
+    """Bytes of one process, from its command line on the cards it is given."""
+    gpu = site.pool.gpu
+    card = Card(
+        gpu.name,
+        gpu.allocatable_bytes,
+        generation=gpu.generation,
+        compute_capability=gpu.compute_capability,
+    )
+    variant = _variant(workload, placement)
+    assert variant is not None  # noqa: S101 — _broken_references has seen it
+    return estimate_memory(
+        variant.model,
+        parse(placement.argv),
+        [card] * len(placement.gpus),
+        draft=workload.draft.variant.model if workload.draft else None,
+        projector=workload.projector.model if workload.projector else None,
+        build=plan.server.build,
+    )
+
+
+_Estimates = Mapping[tuple[str, int], MemoryEstimate]
+
+
+def _wrong_bytes(placements: Iterable[Placement], estimates: _Estimates) -> Iterator[str]:
+    for placement in placements:
+        who = f"{placement.workload}-{placement.replica}"
+        estimate = estimates[placement.workload, placement.replica]
+        for said, real in zip(placement.devices, estimate.devices, strict=False):
+            if (said.total_bytes, said.high_bytes) != (real.total_bytes, real.high_bytes):
+                yield f"{who}: the plan says {said.high_bytes} bytes, its argv {real.high_bytes}"
+        if len(placement.devices) != len(estimate.devices):
+            yield f"{who}: the plan lists {len(placement.devices)} cards"
+        if placement.host.total_bytes != estimate.host.total_bytes:
+            yield f"{who}: the plan and its argv differ on node memory"
+        asked = placement.variant.context_per_slot
+        if estimate.context_cells_per_slot < asked:
+            yield f"{who}: a slot holds {estimate.context_cells_per_slot} cells, {asked} are asked"
+
+
+def _overfull_cards(
+    plan: Plan,
+    placements: Iterable[Placement],
+    estimates: _Estimates,
+    sites: Mapping[str, _Site],
+    fleet: Fleet,
+) -> Iterator[str]:
+    used: dict[tuple[str, int], int] = defaultdict(int)
+    for placement in placements:
+        estimate = estimates[placement.workload, placement.replica]
+        for gpu, device in zip(placement.gpus, estimate.devices, strict=False):
+            used[placement.node, gpu] += device.high_bytes
+    for (node, gpu), total in used.items():
+        site = sites[node]
+        free = site.pool.free_bytes(site.index, gpu)
+        room = free - fleet.headroom.on(site.pool.gpu.allocatable_bytes)
+        if total > room:
+            yield f"{node} card {gpu}: {total} bytes are planned, {room} are allocatable"
+    stated = {
+        (node.name, card.index): card.used_bytes
+        for node in plan.nodes
+        for card in node.cards
+        if card.used_bytes
+    }
+    for place in stated.keys() | used.keys():
+        if stated.get(place, 0) != used.get(place, 0):
+            yield f"{place[0]} card {place[1]}: the plan's sum is not that of its processes"
+
+
+def _overfull_nodes(
+    placements: Iterable[Placement], estimates: _Estimates, sites: Mapping[str, _Site]
+) -> Iterator[str]:
+    used: Counter[str] = Counter()
+    for placement in placements:
+        estimate = estimates[placement.workload, placement.replica]
+        used[placement.node] += estimate.host.total_bytes
+    for node, total in used.items():
+        limit = sites[node].pool.host_memory_bytes
+        if total > limit:
+            yield f"{node}: {total} bytes of node memory are planned, {limit} are there"
+
+
+def _missing_replicas(plan: Plan, workloads: Mapping[str, Workload]) -> Iterator[str]:
+    placed: dict[str, list[int]] = defaultdict(list)
+    for placement in plan.placements:
+        placed[placement.workload].append(placement.replica)
+    for name, workload in workloads.items():
+        if sorted(placed[name]) != list(range(workload.replicas)):
+            yield f"{name}: replicas {sorted(placed[name])} of {workload.replicas} are placed"
+
+
+def _broken_spread(
+    placements: Iterable[Placement],
+    workloads: Mapping[str, Workload],
+    sites: Mapping[str, _Site],
+) -> Iterator[str]:
+    seen: Counter[tuple[str, str]] = Counter()
+    for placement in placements:
+        spread = workloads[placement.workload].spread
+        site = sites[placement.node]
+        if spread is Spread.NODE:
+            seen[placement.workload, placement.node] += 1
+        elif spread is Spread.ZONE:
+            seen[placement.workload, f"zone {site.pool.zone_of(site.index)!r}"] += 1
+    for (name, unit), count in seen.items():
+        if count > 1:
+            yield f"{name}: {count} replicas meet on {unit}"
+
+
+def _broken_neighbours(placements: Sequence[Placement], fleet: Fleet) -> Iterator[str]:
+    on_node: dict[str, set[str]] = defaultdict(set)
+    for placement in placements:
+        on_node[placement.node].add(placement.workload)
+    for node, names in sorted(on_node.items()):
+        for group in fleet.keep_apart:
+            if len(names & set(group)) > 1:
+                yield f"{node}: {sorted(names & set(group))} must be kept apart"
+        for group in fleet.keep_together:
+            if names & set(group) and not set(group) <= names:
+                yield f"{node}: {sorted(group)} must be kept together"
+
+
+def _wrong_totals(plan: Plan, sites: Mapping[str, _Site]) -> Iterator[str]:
+    cards = {(p.node, gpu) for p in plan.placements for gpu in p.gpus}
+    nodes = sorted({node for node, _ in cards if node in sites})
+    if plan.cards != len(cards):
+        yield f"the plan says {plan.cards} cards, its placements use {len(cards)}"
+    if plan.objective is Objective.CARDS:
+        value = len(cards)
+    else:
+        prices = [sites[node].pool.price for node in nodes]
+        known = [price.on_demand for price in prices if price and price.on_demand is not None]
+        if len(known) != len(prices):
+            yield "the objective is price, and a used node has none"
+            return
+        value = sum(known)  # type: ignore[assignment]
+    if plan.objective_value != value:
+        yield f"the plan says {plan.objective_value} {plan.objective}, its placements give {value}"
+    if plan.bound > plan.objective_value:
+        yield f"the bound {plan.bound} is above the value {plan.objective_value}"
+    if plan.status is Status.OPTIMAL and plan.bound != plan.objective_value:
+        yield "the plan is called optimal, and its bound is lower than its value"
