@@ -11,7 +11,7 @@ def as_fp16(model: ModelFile) -> ModelFile:
 
     Source: the element counts of the header; a conversion to F16 keeps norms and biases in F32.
     """
-    half = ELEMENT_TYPES_BY_NAME["F16"]
+    half = ELEMENT_TYPES_BY_NAME["f16"]
     tensors = tuple(
         replace(tensor, type=half) if tensor.type.is_quantized else tensor
         for tensor in model.tensors

@@ -1,0 +1,87 @@
+"""The same fleet planned in simpler ways, so that a reader sees what packing is worth."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from packer.domain.node import Inventory
+from packer.domain.workload import Fleet, Variant, Workload
+from packer.plan.fp16 import as_fp16
+from packer.solver.candidates import CandidateSet, Offer, find_candidates
+
+
+@dataclass(frozen=True)
+class CardSetBaseline:
+    """Cards and money when every replica has cards of its own.
+
+    Attributes:
+        cards: None when some workload fits on no card set of the inventory.
+        price_per_hour: Cards at their share of the node price; None when a price is unknown.
+        missing: Workloads that fit nowhere that way.
+    """
+
+    cards: int | None
+    price_per_hour: Decimal | None
+    missing: tuple[str, ...]
+
+
+def card_price(inventory: Inventory, product: str) -> Decimal | None:
+    """Cheapest hourly price of one card of a product, as its share of a node; None if unknown."""
+    prices = [
+        pool.price.on_demand / pool.gpus_per_node
+        for pool in inventory.pools
+        if pool.gpu.name == product and pool.price and pool.price.on_demand is not None
+    ]
+    return min(prices, default=None)
+
+
+def one_fp16_model_per_card_set(
+    fleet: Fleet, inventory: Inventory, offers: tuple[Offer, ...]
+) -> CardSetBaseline:
+    """Cards when each replica serves FP16 with an f16 cache, alone on its cards; supply ignored."""
+
+    def candidates(workload: Workload) -> CandidateSet:
+        model = as_fp16(workload.variants[0].model)
+        twin = replace(
+            workload, variants=(Variant("FP16", model),), cache_types=("f16",), max_gpus=None
+        )
+        build, headroom = fleet.server_image.build, fleet.headroom
+        return find_candidates(twin, offers, build=build, headroom=headroom)
+
+    return _card_sets(fleet.workloads, inventory, candidates)
+
+
+def one_quantized_model_per_card_set(
+    candidate_sets: Iterable[CandidateSet], inventory: Inventory
+) -> CardSetBaseline:
+    """Cards when each replica takes its smallest candidate, alone on its cards; supply ignored."""
+    by_name = {one.workload.name: one for one in candidate_sets}
+    workloads = [one.workload for one in by_name.values()]
+    return _card_sets(workloads, inventory, lambda workload: by_name[workload.name])
+
+
+def _card_sets(
+    workloads: Iterable[Workload],
+    inventory: Inventory,
+    candidates: Callable[[Workload], CandidateSet],
+) -> CardSetBaseline:
+    cards, price, missing = 0, Decimal(0), []
+    price_known = True
+    for workload in workloads:
+        options = candidates(workload).candidates
+        if not options:
+            missing.append(workload.name)
+            continue
+        cards += workload.replicas * min(len(one.shares_bytes) for one in options)
+        prices = [
+            each * len(one.shares_bytes)
+            for one in options
+            if (each := card_price(inventory, one.gpu)) is not None
+        ]
+        price_known = price_known and bool(prices)
+        price += workload.replicas * min(prices, default=Decimal(0))
+    return CardSetBaseline(
+        None if missing else cards,
+        price if price_known and not missing else None,
+        tuple(missing),
+    )

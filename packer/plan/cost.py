@@ -1,0 +1,198 @@
+"""What a plan costs, and which part of the bill pays for what. Exact: Decimal money, no floats.
+
+A node's price is divided equally over its cards, and a card's price over its bytes. Money is
+rounded once, at the end, so that the lines of a bill always add up to the bill.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+from enum import StrEnum
+from fractions import Fraction
+
+from packer.plan.plan import CardBudget, NodeBudget, Plan
+from packer.units import HOURS_PER_MONTH, per_month
+
+CENT = Decimal("0.01")
+HOURLY_QUANTUM = Decimal("0.0001")
+"""Finest step of an hourly amount that is not itself finer [currency]."""
+
+
+class CostKind(StrEnum):
+    """What a part of the bill pays for."""
+
+    WORKLOAD = "workload"
+    HEADROOM = "headroom"
+    HELD_BY_OTHERS = "held-by-others"
+    IDLE_MEMORY = "idle-memory"
+    IDLE_CARDS = "idle-cards"
+
+
+IDLE = frozenset({CostKind.IDLE_MEMORY, CostKind.IDLE_CARDS})
+
+
+@dataclass(frozen=True)
+class CostLine:
+    """One part of the bill; all lines together are the bill, to the last digit.
+
+    Attributes:
+        name: Workload name; empty for the other kinds.
+    """
+
+    kind: CostKind
+    name: str
+    per_hour: Decimal
+    per_month: Decimal
+
+
+@dataclass(frozen=True)
+class NodeCost:
+    """What one paid node costs; None when its price is unknown, which is never 0."""
+
+    node: str
+    per_hour: Decimal | None
+    per_month: Decimal | None
+
+
+@dataclass(frozen=True)
+class Bill:
+    """Cost of the nodes a plan uses.
+
+    Attributes:
+        per_hour, per_month: All used nodes; None when any of their prices is unknown.
+        idle_per_hour, idle_per_month: Memory left over on cards in use, and whole cards without a
+            replica on used nodes. Headroom and what others hold are not idle.
+        lines: Parts of the bill by memory share; empty when the bill is unknown.
+        nodes: Used nodes, in plan order.
+        unpriced_nodes: Used nodes whose price is unknown.
+    """
+
+    currency: str
+    hours_per_month: int
+    per_hour: Decimal | None
+    per_month: Decimal | None
+    idle_per_hour: Decimal | None
+    idle_per_month: Decimal | None
+    lines: tuple[CostLine, ...]
+    nodes: tuple[NodeCost, ...]
+    unpriced_nodes: tuple[str, ...]
+
+
+def monthly(price_per_hour: Decimal | None) -> Decimal | None:
+    """Price of 730 hours, rounded to the cent [currency per month]; None stays None."""
+    if price_per_hour is None:
+        return None
+    return per_month(price_per_hour).quantize(CENT, rounding=ROUND_HALF_EVEN)
+
+
+def apportion(total: Decimal, shares: Sequence[Fraction], quantum: Decimal) -> tuple[Decimal, ...]:
+    """``total`` divided in proportion to ``shares``, in whole steps of ``quantum``. Exact sum.
+
+    What rounding leaves over goes to the largest remainders, the earliest of equals first.
+
+    Args:
+        total: Non-negative whole multiple of ``quantum``.
+        shares: Non-negative; not all zero unless empty.
+        quantum: Smallest step, such as a cent.
+    """
+    steps = int((total / quantum).to_integral_value(rounding=ROUND_HALF_EVEN))
+    whole = sum(shares, Fraction(0))
+    exact = [share * steps / whole for share in shares]
+    given = [int(part) for part in exact]
+    left = steps - sum(given)
+    order = sorted(range(len(exact)), key=lambda index: given[index] - exact[index])
+    for index in order[:left]:
+        given[index] += 1
+    return tuple(quantum * part for part in given)
+
+
+def bill(plan: Plan) -> Bill:
+    """What the used nodes of a plan cost, part by part. Exact."""
+    used = [node for node in plan.nodes if node.is_used]
+    unpriced = tuple(node.name for node in used if node.price_per_hour is None)
+    hourly = None if unpriced else plan.price_per_hour
+    lines = _lines(plan, used, hourly) if hourly is not None else ()
+    return Bill(
+        currency=plan.currency,
+        hours_per_month=HOURS_PER_MONTH,
+        per_hour=hourly,
+        per_month=monthly(hourly),
+        idle_per_hour=_idle(line.per_hour for line in lines if line.kind in IDLE)
+        if hourly is not None
+        else None,
+        idle_per_month=_idle(line.per_month for line in lines if line.kind in IDLE)
+        if hourly is not None
+        else None,
+        lines=lines,
+        nodes=tuple(
+            NodeCost(node.name, node.price_per_hour, monthly(node.price_per_hour)) for node in used
+        ),
+        unpriced_nodes=unpriced,
+    )
+
+
+def _idle(amounts: Iterable[Decimal]) -> Decimal:
+    return sum(amounts, Decimal(0))
+
+
+def _lines(plan: Plan, used: Sequence[NodeBudget], hourly: Decimal) -> tuple[CostLine, ...]:
+    """Parts of the bill: workloads in fleet order, then headroom, others and idle."""
+    shares: dict[tuple[CostKind, str], Fraction] = {
+        (CostKind.WORKLOAD, workload.name): Fraction(0) for workload in plan.workloads
+    }
+    shares |= {(kind, ""): Fraction(0) for kind in CostKind if kind is not CostKind.WORKLOAD}
+    held = _bytes_by_card(plan)
+    for node in used:
+        card_price = Fraction(node.price_per_hour or 0) / len(node.cards)
+        for card in node.cards:
+            for key, part in _card_parts(card, held.get((node.name, card.index), {})).items():
+                shares[key] = shares.get(key, Fraction(0)) + card_price * part
+    return _rounded(shares, hourly)
+
+
+def _rounded(
+    shares: dict[tuple[CostKind, str], Fraction], hourly: Decimal
+) -> tuple[CostLine, ...]:
+    monthly_total = monthly(hourly) or Decimal(0)
+    if not any(shares.values()):
+        hours, months = [Decimal(0)] * len(shares), [Decimal(0)] * len(shares)
+    else:
+        exponent = hourly.as_tuple().exponent
+        finest = Decimal(1).scaleb(exponent) if isinstance(exponent, int) else HOURLY_QUANTUM
+        weights = list(shares.values())
+        hours = list(apportion(hourly, weights, min(finest, HOURLY_QUANTUM)))
+        months = list(apportion(monthly_total, weights, CENT))
+    return tuple(
+        CostLine(kind, name, hour, month)
+        for (kind, name), hour, month in zip(shares, hours, months, strict=True)
+    )
+
+
+def _bytes_by_card(plan: Plan) -> dict[tuple[str, int], dict[str, int]]:
+    """(node, card) → workload → upper band of its replicas there [bytes]."""
+    held: dict[tuple[str, int], dict[str, int]] = {}
+    for placement in plan.placements:
+        for gpu, device in zip(placement.gpus, placement.devices, strict=True):
+            on_card = held.setdefault((placement.node, gpu), {})
+            on_card[placement.workload] = on_card.get(placement.workload, 0) + device.high_bytes
+    return held
+
+
+def _card_parts(card: CardBudget, held: dict[str, int]) -> dict[tuple[CostKind, str], Fraction]:
+    """Share of one card's price by what its bytes are for; adds up to 1.
+
+    A card without a replica keeps no headroom for anyone: all but what others hold is idle.
+    """
+    if not held:
+        taken = min(card.taken_bytes, card.allocatable_bytes)
+        sizes = {
+            (CostKind.HELD_BY_OTHERS, ""): taken,
+            (CostKind.IDLE_CARDS, ""): card.allocatable_bytes - taken,
+        }
+    else:
+        sizes = {(CostKind.WORKLOAD, name): size for name, size in held.items()}
+        sizes[(CostKind.HEADROOM, "")] = card.headroom_bytes
+        sizes[(CostKind.HELD_BY_OTHERS, "")] = card.taken_bytes
+        sizes[(CostKind.IDLE_MEMORY, "")] = max(0, card.slack_bytes)
+    total = sum(sizes.values())
+    return {key: Fraction(size, total) for key, size in sizes.items()}
