@@ -46,6 +46,9 @@ class ModelFile:
         basis: ``exact`` when the served file was read, ``estimated`` from the catalogue.
         size_low, size_high: Band of weights in published files of this name, ratio to ours;
             1.0 and 1.0 for a header that was read.
+        data_offset: Where tensor data begins in the (first) file.
+        tensor_offsets: Start of each tensor in the data section of its file [bytes].
+        tensor_parts: Index of the split file each tensor is in; empty for a single file.
     """
 
     name: str
@@ -60,6 +63,7 @@ class ModelFile:
     size_high: float = 1.0
     data_offset: int = 0
     tensor_offsets: tuple[int, ...] = field(default=(), repr=False)
+    tensor_parts: tuple[int, ...] = field(default=(), repr=False)
 
     def number(self, key: str, default: int | None = None) -> int:
         """Whole number under ``<architecture>.<key>``; KeyError if absent without default."""
