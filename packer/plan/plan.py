@@ -147,7 +147,12 @@ class CardBudget:
 
 @dataclass(frozen=True)
 class NodeBudget:
-    """One node that exists or would be rented; ``is_used`` when at least one replica sits on it."""
+    """One node that exists or would be rented; ``is_used`` when at least one replica sits on it.
+
+    Attributes:
+        product_label: Value of the nodes' ``nvidia.com/gpu.product`` label; empty if unknown.
+        is_live: Whether ``name`` is that of a node in a cluster, not one we made up.
+    """
 
     name: str
     pool: str
@@ -160,6 +165,8 @@ class NodeBudget:
     host_used_bytes: int
     price_per_hour: Decimal | None
     currency: str
+    product_label: str = ""
+    is_live: bool = False
 
 
 @dataclass(frozen=True)
