@@ -1,0 +1,157 @@
+"""Key/value cache: dense, sliding-window, compressed (MLA), shared, and indexer keys."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from packer.domain.quantization import ElementType
+from packer.errors import Problem, UnsupportedModel
+from packer.memory.architectures import Cache, Recurrence
+from packer.memory.hyperparameters import HyperParameters
+from packer.memory.identity_cache import derived_once
+from packer.memory.layer_split import HOST
+from packer.memory.resolution import CELL_PADDING, ResolvedContext, pad
+from packer.memory.tensor_size import card_bytes, host_bytes
+
+
+@dataclass(frozen=True)
+class CachedLayer:
+    """One layer of a cache.
+
+    Attributes:
+        layer: Block.
+        key, value: Elements per cell; 0 values with a compressed cache.
+        has_window: Whether it only keeps the sliding window.
+    """
+
+    layer: int
+    key: int
+    value: int
+    has_window: bool
+
+
+@dataclass(frozen=True)
+class CacheShape:
+    """Layers that a context caches, of the trunk or of the nextn blocks."""
+
+    layers: tuple[CachedLayer, ...]
+    widest_value: int
+
+
+@derived_once
+def trunk_cache(model: HyperParameters) -> CacheShape:
+    """Layers cached by a context of the trunk. Exact.
+
+    Source: llama.cpp b11434, src/llama-model.cpp, create_memory(); src/llama-kv-cache.cpp.
+    """
+    if model.rules.cache in (Cache.NONE, Cache.RECURRENT):
+        return CacheShape((), 0)
+    has_both = model.rules.recurrence is Recurrence.BESIDE_ATTENTION
+    chosen = [
+        layer
+        for layer in range(min(model.trunk_count, model.cached_layers))
+        if (has_both or not model.recurrent_layers[layer]) and not _is_only_ffn(model, layer)
+    ]
+    return _shape(model, chosen)
+
+
+@derived_once
+def nextn_cache(model: HyperParameters) -> CacheShape:
+    """Layers cached by the context of the nextn blocks. Exact."""
+    return _shape(model, range(model.trunk_count, model.block_count))
+
+
+def window_cells(model: HyperParameters, context: ResolvedContext) -> int:
+    """Cells of a sliding-window layer, per stream [cells]. Exact.
+
+    Source: llama.cpp b11434, src/llama-kv-cache-iswa.cpp.
+    """
+    if context.is_full_window or not model.window:
+        return context.cells_per_slot
+    windows = model.window * (context.slots if context.is_unified else 1)
+    return pad(min(context.cells_per_slot, windows + context.ubatch_size), CELL_PADDING)
+
+
+def kv_cache_bytes(
+    model: HyperParameters,
+    context: ResolvedContext,
+    layers: Sequence[int],
+    has_flash_attention: bool,
+) -> dict[int, int]:
+    """Bytes of key/value cache on every device that holds some. Exact.
+
+    Args:
+        model: Hyper-parameters of the model.
+        context: Cells, streams and cache types; a nextn context caches the nextn blocks alone.
+        layers: Device of every block.
+        has_flash_attention: Without it every layer's V is as wide as the widest.
+
+    Raises:
+        UnsupportedModel: A row of keys or values is not a whole number of blocks.
+
+    Source: llama.cpp b11434, src/llama-kv-cache.cpp, llama_kv_cache().
+    """
+    shape = nextn_cache(model) if context.is_nextn else trunk_cache(model)
+    widest = 0 if has_flash_attention else shape.widest_value
+    cells = {
+        False: context.cells_per_slot * context.streams,
+        True: window_cells(model, context) * context.streams,
+    }
+    held: dict[int, int] = {}
+    kinds = Counter(
+        (
+            layers[c.layer] if context.is_cache_offloaded else HOST,
+            c.key,
+            (widest or c.value) if c.value or not model.is_mla else 0,
+            c.has_window,
+        )
+        for c in shape.layers
+    )
+    for (device, key, value, has_window), count in kinds.items():
+        size = _tensor_bytes(context.type_k, key, cells[has_window], device == HOST)
+        size += _tensor_bytes(context.type_v, value, cells[has_window], device == HOST)
+        if model.indexer_head and not context.is_nextn:
+            size += _tensor_bytes(
+                context.type_k, model.indexer_head, cells[has_window], device == HOST
+            )
+        held[device] = held.get(device, 0) + size * count
+    return held
+
+
+def _shape(model: HyperParameters, chosen: Iterable[int]) -> CacheShape:
+    layers = tuple(
+        CachedLayer(
+            layer,
+            model.head_k[layer] * model.kv_heads[layer],
+            0 if model.is_mla else model.head_v[layer] * model.kv_heads[layer],
+            model.window_layers[layer],
+        )
+        for layer in chosen
+    )
+    widest = max(head * kv for head, kv in zip(model.head_v, model.kv_heads, strict=True))
+    return CacheShape(layers, 0 if model.is_mla else widest)
+
+
+def _is_only_ffn(model: HyperParameters, layer: int) -> bool:
+    """Whether a block of a Nemotron-H model is a feed-forward network and nothing else."""
+    return (
+        model.rules.recurrence is Recurrence.WITHOUT_KV_HEADS_AND_FFN
+        and model.feed_forward[layer] > 0
+    )
+
+
+@lru_cache(maxsize=4096)
+def _tensor_bytes(element: ElementType, row: int, cells: int, is_host: bool) -> int:
+    """Bytes of one layer's K or V tensor."""
+    if row % element.block_elements:
+        raise UnsupportedModel(
+            Problem(
+                code="P0507",
+                title=f"a cache row of {row} elements cannot be {element.name}",
+                why=f"{element.name} packs {element.block_elements} elements in a block",
+                help="use f16 for this model's cache",
+            )
+        )
+    elements = row * cells
+    return host_bytes(element, elements) if is_host else card_bytes(element, row, elements)

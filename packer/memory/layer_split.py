@@ -1,0 +1,168 @@
+"""Which device holds which layer: llama.cpp's own rule, in its own 32-bit arithmetic."""
+
+import struct
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from packer.domain.server_options import ServerOptions, SplitMode
+from packer.errors import InvalidInput, Problem, UnsupportedModel
+from packer.memory.result import Card
+
+HOST = -1
+"""Device index of the host."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Layers and the devices that hold them.
+
+    Attributes:
+        cards: Indices of the cards this model may use, in llama.cpp's device order.
+        layers: Card index, or -1 for the host, of every block; the last entry is the output layer.
+        offloaded: Layers on cards, the output layer counted; ``n_gpu_layers`` capped.
+    """
+
+    cards: tuple[int, ...]
+    layers: tuple[int, ...]
+    offloaded: int
+
+    @property
+    def output_device(self) -> int:
+        """Device of the output layer."""
+        return self.layers[-1]
+
+    @property
+    def is_all_offloaded(self) -> bool:
+        """Whether every block and the output layer are on cards."""
+        return HOST not in self.layers
+
+
+def visible_cards(
+    cards: Sequence[Card],
+    devices: tuple[str, ...] | None,
+    split_mode: SplitMode = SplitMode.LAYER,
+    main_gpu: int = 0,
+) -> tuple[int, ...]:
+    """Indices of the cards one model uses, in order.
+
+    Source:
+        llama.cpp b11434, src/llama.cpp, llama_prepare_model_devices(): `--device` order, and with
+        `--split-mode none` the main GPU alone (a negative one means the CPU).
+
+    Raises:
+        InvalidInput: A device or the main GPU does not exist.
+        UnsupportedModel: The split mode is not modelled.
+    """
+    chosen = tuple(range(len(cards))) if devices is None else _named_cards(cards, devices)
+    if split_mode in (SplitMode.ROW, SplitMode.TENSOR):
+        raise UnsupportedModel(
+            Problem(
+                code="P0503",
+                title=f"--split-mode {split_mode.value} is not modelled",
+                why="its buffers follow other rules than whole layers",
+                help="use --split-mode layer or none",
+            )
+        )
+    if split_mode is SplitMode.NONE and chosen:
+        if main_gpu < 0:
+            return ()
+        if main_gpu >= len(chosen):
+            raise InvalidInput(
+                Problem(
+                    code="P0504",
+                    title=f"--main-gpu {main_gpu} does not exist",
+                    why=f"there are {len(chosen)} cards, counted from 0",
+                    help=f"use a number from 0 to {len(chosen) - 1}",
+                )
+            )
+        return (chosen[main_gpu],)
+    return chosen
+
+
+def layer_devices(
+    block_count: int,
+    gpu_layers: int | None,
+    tensor_split: Sequence[float],
+    cards: Sequence[Card],
+    card_indices: tuple[int, ...],
+) -> Layout:
+    """Layers of one model on its devices. Exact.
+
+    Args:
+        block_count: Blocks of the file, nextn blocks included.
+        gpu_layers: `--gpu-layers`; None or negative is all.
+        tensor_split: `--tensor-split`, one entry per used card; missing ones are 0.
+        cards: Every visible card.
+        card_indices: The ones this model uses, in order.
+
+    Source:
+        llama.cpp b11434, src/llama-model.cpp, load_tensors(): the last layers go to the cards, and
+        a layer's card is the first whose cumulative share exceeds its relative position.
+    """
+    count = len(card_indices)
+    if count == 0:
+        return Layout((), (HOST,) * (block_count + 1), 0)
+    shares = tuple(tensor_split[:count]) + (0.0,) * (count - len(tensor_split))
+    if not any(shares):
+        shares = tuple(float(_free_bytes(cards[i])) for i in card_indices)
+    wanted = block_count + 1 if gpu_layers is None or gpu_layers < 0 else gpu_layers
+    places = _places(block_count, min(wanted, block_count + 1), shares)
+    layers = tuple(HOST if place < 0 else card_indices[place] for place in places)
+    return Layout(card_indices, layers, min(wanted, block_count + 1))
+
+
+def model_layout(block_count: int, options: ServerOptions, cards: Sequence[Card]) -> Layout:
+    """Layers of the served model on its devices. Exact."""
+    indices = visible_cards(cards, options.devices, options.split_mode, options.main_gpu)
+    return layer_devices(block_count, options.gpu_layers, options.tensor_split, cards, indices)
+
+
+@lru_cache(maxsize=4096)
+def _places(block_count: int, offloaded: int, shares: tuple[float, ...]) -> tuple[int, ...]:
+    """Position in the device list of every layer, -1 for the host."""
+    start = block_count + 1 - offloaded
+    ends = _cumulative(shares)
+    return tuple(
+        HOST if layer < start else bisect_right(ends, _float32((layer - start) / offloaded))
+        for layer in range(block_count + 1)
+    )
+
+
+def _cumulative(shares: Sequence[float]) -> list[float]:
+    """Cumulative shares of the whole, rounded to 32 bits after every step as llama.cpp does."""
+    total, ends = 0.0, []
+    for share in shares:
+        total = _float32(total + _float32(share))
+        ends.append(total)
+    return [_float32(end / total) for end in ends]
+
+
+def _float32(value: float) -> float:
+    """Nearest 32-bit float."""
+    rounded: float = struct.unpack("f", struct.pack("f", value))[0]
+    return rounded
+
+
+def _free_bytes(card: Card) -> int:
+    """Memory that decides an absent tensor split [bytes]."""
+    return card.allocatable_bytes if card.free_bytes is None else card.free_bytes
+
+
+def _named_cards(cards: Sequence[Card], devices: tuple[str, ...]) -> tuple[int, ...]:
+    """Cards named by `--device`: ``CUDA<index>``, or none at all."""
+    if devices == ("none",):
+        return ()
+    known = {f"CUDA{i}": i for i in range(len(cards))}
+    unknown = [name for name in devices if name.upper() not in known]
+    if unknown:
+        raise InvalidInput(
+            Problem(
+                code="P0504",
+                title=f"--device {unknown[0]} does not exist",
+                why=f"there are {len(cards)} cards",
+                help=f"use {', '.join(known) or 'none'}",
+            )
+        )
+    return tuple(known[name.upper()] for name in devices)

@@ -1,0 +1,28 @@
+"""One part of an estimate: bytes, the band around them, and how far they can be trusted."""
+
+from dataclasses import dataclass
+
+from packer.domain.basis import Basis
+
+
+@dataclass(frozen=True)
+class Part:
+    """Bytes of one part on one device, with the band the real figure lies in [bytes]."""
+
+    bytes: int
+    low: int
+    high: int
+    basis: Basis
+
+    @classmethod
+    def exact(cls, count: int) -> "Part":
+        """A part that llama.cpp allocates to the byte."""
+        return cls(count, count, count, Basis.EXACT)
+
+    @classmethod
+    def scaled(cls, count: int, low: float, high: float, basis: Basis) -> "Part":
+        """A part whose band is a ratio of it."""
+        return cls(count, int(count * low), -int(-count * high // 1), basis)
+
+
+NOTHING = Part.exact(0)

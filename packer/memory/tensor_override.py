@@ -1,0 +1,90 @@
+"""Which tensors leave their layer's device: `--override-tensor`, `--cpu-moe` and their kin."""
+
+import re
+from collections.abc import Sequence
+
+from packer.domain.server_options import DraftOptions, ServerOptions
+from packer.errors import InvalidInput, Problem
+from packer.memory.layer_split import HOST
+
+# llama.cpp b11434, common/common.h.
+_EXPERTS = r"\.ffn_(up|down|gate|gate_up)_(ch|)exps"
+_DENSE = r"\.ffn_(up|down|gate)\."
+
+Override = tuple[str, int]
+"""A pattern to search for in tensor names, and the device they go to."""
+
+
+def tensor_overrides(
+    options: ServerOptions | DraftOptions, card_count: int
+) -> tuple[Override, ...]:
+    """Patterns and devices in the order llama.cpp tries them; the first match wins.
+
+    Raises:
+        InvalidInput: A pattern is not a regular expression, or its buffer type does not exist.
+
+    Source: llama.cpp b11434, common/arg.cpp, parse_tensor_buffer_overrides() and `--n-cpu-moe`.
+    """
+    overrides = [
+        (_checked_pattern(pattern), _device(buffer, card_count))
+        for pattern, buffer in options.override_tensors
+    ]
+    if options.cpu_moe:
+        overrides.append((_EXPERTS, HOST))
+    if options.cpu_moe_layers:
+        overrides.append((_first_blocks(options.cpu_moe_layers) + _EXPERTS, HOST))
+    if isinstance(options, ServerOptions) and options.cpu_ffn_layers:
+        overrides.append((_first_blocks(options.cpu_ffn_layers) + _DENSE, HOST))
+    return tuple(overrides)
+
+
+def has_overrides(options: ServerOptions | DraftOptions) -> bool:
+    """Whether any tensor may leave its layer's device."""
+    return bool(
+        options.override_tensors
+        or options.cpu_moe
+        or options.cpu_moe_layers
+        or (isinstance(options, ServerOptions) and options.cpu_ffn_layers)
+    )
+
+
+def overridden_device(name: str, patterns: Sequence[tuple[re.Pattern[str], int]]) -> int | None:
+    """Device an override sends a tensor to; None when no pattern is found in its name."""
+    for pattern, device in patterns:
+        if pattern.search(name):
+            return device
+    return None
+
+
+def _first_blocks(count: int) -> str:
+    """Pattern for blocks 0 to count - 1; one pattern instead of llama.cpp's one per block."""
+    return r"blk\.(" + "|".join(map(str, range(count))) + ")"
+
+
+def _checked_pattern(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise InvalidInput(
+            Problem(
+                code="P0508",
+                title=f"--override-tensor {pattern!r} is not a regular expression",
+                why=str(error),
+                help=r"write PATTERN=CPU, such as \.ffn_up_exps=CPU",
+            )
+        ) from error
+    return pattern
+
+
+def _device(buffer: str, card_count: int) -> int:
+    """Device of a buffer type's name."""
+    devices = {"CPU": HOST} | {f"CUDA{i}": i for i in range(card_count)}
+    if buffer not in devices:
+        raise InvalidInput(
+            Problem(
+                code="P0508",
+                title=f"--override-tensor names a buffer type {buffer!r} that does not exist",
+                help=f"use one of {', '.join(devices)}",
+            )
+        )
+    return devices[buffer]
