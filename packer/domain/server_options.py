@@ -4,7 +4,7 @@ A field holds what the command line said; ``None`` means the flag was not given 
 default applies. Resolution (slots, contexts, batches) happens in ``memory.resolution``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -30,10 +30,11 @@ class DraftOptions:
     """A second model that drafts tokens, ``--spec-draft-model`` and its own sizing flags.
 
     Nothing here is inherited from the target but what llama.cpp inherits (context, slots, unified,
-    tensor split); the cache types default to f16 whatever the target uses.
+    tensor split); the cache types default to f16 whatever the target uses. Multi-token prediction
+    has no second model: ``model`` is empty then and the cache types are those of its own context.
     """
 
-    model: str
+    model: str = ""
     gpu_layers: int | None = None
     cache_type_k: str = "f16"
     cache_type_v: str = "f16"
@@ -58,11 +59,18 @@ class ServerOptions:
         tensor_split: ``--tensor-split``, proportions in device order; empty is by free memory.
         devices: ``--device`` names in order; None is every visible one, () is none.
         cpu_moe_layers: ``--n-cpu-moe``. cpu_ffn_layers: ``--n-cpu-ffn``.
-        override_tensors: ``--override-tensor`` as (regular expression, buffer type).
-        speculation: ``--spec-type`` values, such as ``("draft-mtp",)``.
+        override_tensors: ``--override-tensor`` as (regular expression, buffer type); the first
+            match wins, and all of these come before ``cpu_moe`` and its kind.
+        override_metadata: ``--override-kv`` as (key, value); replaces what the file says.
+        speculation: ``--spec-type`` values, such as ``("draft-mtp",)``; () lets llama.cpp infer
+            one from the draft model, ``("none",)`` does not.
         draft_depth: ``--spec-draft-n-max``; None is llama.cpp's default of 3.
+        ngram_depth: Longest draft of the enabled ``ngram-*`` types [tokens].
+        projector_device: ``--mmproj-device``; None is the first device.
+        image_max_tokens: ``--image-max-tokens``; None is the projector's own.
         prompt_cache_mib: ``--cache-ram`` [MiB]; 0 is off, -1 without limit.
         context_checkpoints: ``--ctx-checkpoints`` per slot.
+        notes: What a reader of the answer must know about how the command line was read.
     """
 
     model: str = ""
@@ -103,3 +111,10 @@ class ServerOptions:
     prompt_cache_mib: int = 8192
     context_checkpoints: int = 32
     fit: bool = True
+    lazy_mode: str = "auto"
+    override_metadata: tuple[tuple[str, int | float | bool | str], ...] = ()
+    ngram_depth: int = 0
+    projector_device: str | None = None
+    image_max_tokens: int | None = None
+    backend_sampling: bool = False
+    notes: tuple[str, ...] = field(default=(), compare=False)
