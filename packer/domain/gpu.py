@@ -21,6 +21,8 @@ class GpuProduct:
         compute_capability: CUDA compute capability such as ``8.9``; empty for other vendors.
         is_modelled: Whether the memory model covers this backend (CUDA); others are listed only.
         source: Where the figures come from.
+        aliases: Further names people use.
+        not_modelled: What the memory model lacks where ``is_modelled`` is false; empty otherwise.
     """
 
     name: str
@@ -35,3 +37,4 @@ class GpuProduct:
     is_modelled: bool
     source: str
     aliases: tuple[str, ...] = ()
+    not_modelled: str = ""
