@@ -1,5 +1,102 @@
-"""The ``gpu-packer`` command."""
+"""The ``gpu-packer`` command: its sub-commands, and what each exception means to a shell."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from packer import __version__
+from packer.cli import (
+    catalogue_command,
+    exit_status,
+    explain_command,
+    help_command,
+    plan_command,
+    render_command,
+    report_command,
+    schema_command,
+    validate_command,
+)
+from packer.cli.console import say, say_error
+from packer.errors import GpuPackerError
+
+app = typer.Typer(
+    name="gpu-packer",
+    help="Pack llama.cpp model servers on the fewest GPUs, with a proof.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    epilog=(
+        "Examples: gpu-packer plan -f fleet.yaml -i inventory.yaml --out plan.json   |   "
+        "gpu-packer render plan.json --out manifests"
+    ),
+)
+for module in (
+    validate_command,
+    plan_command,
+    explain_command,
+    render_command,
+    report_command,
+    catalogue_command,
+    schema_command,
+    help_command,
+):
+    module.add_to(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"gpu-packer {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Pack llama.cpp model servers on the fewest GPUs, with a proof."""
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Exit status of one command line."""
+    try:
+        status = app(args=arguments, standalone_mode=False)
+    except GpuPackerError as error:
+        say_error(error)
+        return error.exit_status
+    except KeyboardInterrupt:
+        say("interrupted; nothing was written")
+        return exit_status.INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe has seen enough; that is no fault.
+        sys.stderr.close()
+        return exit_status.DONE
+    except typer.Exit as stop:
+        return stop.exit_code
+    except typer.Abort:
+        return exit_status.INTERRUPTED
+    except Exception as error:  # noqa: BLE001
+        return _other(error)
+    return status if isinstance(status, int) else exit_status.DONE
+
+
+def _other(error: Exception) -> int:
+    """A usage error of the command line shows itself; anything else is a bug of ours."""
+    show = getattr(error, "show", None)
+    if callable(show):
+        show()
+        return exit_status.INVALID
+    import traceback
+
+    traceback.print_exception(error)
+    say("This is a bug of gpu-packer; please report it with the lines above.")
+    return exit_status.BUG
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line and exit."""
+    sys.exit(run())

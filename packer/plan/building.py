@@ -174,6 +174,8 @@ def _node_budget(
         host_used_bytes=sum(placement.host.total_bytes for placement in placements),
         price_per_hour=price.on_demand if price else None,
         currency=price.currency if price else "",
+        product_label=pool.gpu.label,
+        is_live=bool(pool.node_names),
     )
 
 

@@ -150,9 +150,7 @@ def _lines(plan: Plan, used: Sequence[NodeBudget], hourly: Decimal) -> tuple[Cos
     return _rounded(shares, hourly)
 
 
-def _rounded(
-    shares: dict[tuple[CostKind, str], Fraction], hourly: Decimal
-) -> tuple[CostLine, ...]:
+def _rounded(shares: dict[tuple[CostKind, str], Fraction], hourly: Decimal) -> tuple[CostLine, ...]:
     monthly_total = monthly(hourly) or Decimal(0)
     if not any(shares.values()):
         hours, months = [Decimal(0)] * len(shares), [Decimal(0)] * len(shares)

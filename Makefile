@@ -1,0 +1,64 @@
+# Everything a newcomer types. `make` alone lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTEST := $(BIN)/python -m pytest
+EXAMPLE := examples/02-company-fleet
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check unit lint types floors coverage lock clean missing-tools
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
+
+install: $(STAMP) ## Make .venv and install gpu-packer with its development tools
+
+$(STAMP): pyproject.toml requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gpu-packer needs Python 3.11 or newer; try: make PYTHON=python3.12 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: install ## Plan the company fleet: table, build/plan.json, build/manifests, build/report
+	@mkdir -p build
+	$(BIN)/gpu-packer plan -f $(EXAMPLE)/fleet.yaml -i inventories/eu-cluster.yaml --out build/plan.json
+	$(BIN)/gpu-packer render build/plan.json --out build/manifests
+	$(BIN)/gpu-packer report build/plan.json --format html,markdown,json --out build/report
+	@echo "Open build/report/index.html"
+
+test: install ## Run every check: lint, types, floors, tests with coverage
+	$(MAKE) --no-print-directory lint types floors
+	$(MAKE) --no-print-directory coverage
+	@$(MAKE) --no-print-directory missing-tools
+
+lint: install
+	$(BIN)/ruff format --check packer tests benchmarks
+	$(BIN)/ruff check packer tests benchmarks
+
+types: install
+	$(BIN)/mypy
+
+floors: install
+	$(BIN)/lint-imports
+
+unit: install ## Run the fast tests only
+	$(PYTEST) tests/unit -q
+
+coverage: install
+	rm -f .coverage .coverage.*
+	$(BIN)/python -m coverage run -m pytest tests
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report --fail-under=90 --skip-covered --sort=cover | tail -n 40
+
+missing-tools: install
+	@$(BIN)/python tests/tools.py
+
+lock: ## Renew requirements.lock (with hashes) from pyproject.toml
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --all-extras --group dev pyproject.toml --output-file requirements.lock
+
+clean: ## Remove what make built
+	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*

@@ -1,0 +1,97 @@
+"""Words in and out: data on stdout, talk on stderr, nothing animated without a terminal."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TextIO
+
+import typer
+
+from packer.errors import Infeasible, InvalidInput, Location, Problem
+
+
+def print_data(text: str) -> None:
+    """Write the answer to stdout, with characters the stream cannot show replaced."""
+    encoding = sys.stdout.encoding or "utf-8"
+    safe = text.encode(encoding, "replace").decode(encoding)
+    sys.stdout.write(safe if safe.endswith("\n") else safe + "\n")
+    sys.stdout.flush()
+
+
+def say(text: str) -> None:
+    """Write talk to stderr."""
+    encoding = sys.stderr.encoding or "utf-8"
+    sys.stderr.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+    sys.stderr.flush()
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """Whether to colour: NO_COLOR wins over FORCE_COLOR, which wins over the terminal's kind."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def say_error(error: Exception) -> None:
+    """Print an error of ours: every problem in full, an infeasibility as an answer."""
+    if isinstance(error, InvalidInput):
+        text = "\n\n".join(map(str, error.problems))
+        count = len(error.problems)
+        say(_red_first_words(text))
+        if count > 1:
+            say(f"\n{count} problems; nothing was written")
+    elif isinstance(error, Infeasible):
+        say(infeasible_text(error))
+    else:
+        say(_red_first_words(f"error: {error}"))
+
+
+def _red_first_words(text: str) -> str:
+    if not wants_colour(sys.stderr):
+        return text
+    return "\n".join(
+        typer.style(line, fg="red", bold=True) if line.startswith("error") else line
+        for line in text.split("\n")
+    )
+
+
+def infeasible_text(answer: Infeasible) -> str:
+    """An infeasibility for people: what clashes, what each card said, what would help."""
+    lines = ["infeasible: no placement exists, and this is why", "", "  These clash:"]
+    lines += [f"    {reason.text}" for reason in answer.reasons]
+    if answer.refusals:
+        lines += ["", "  Considered and refused:"]
+        lines += [f"    {r.workload} on {r.gpu}: {r.text}" for r in answer.refusals]
+    lines += ["", "  Any one of these is enough (each was tried):" if answer.relaxations else ""]
+    lines += [f"    {one.change} ({one.price})" for one in answer.relaxations]
+    if not answer.relaxations:
+        lines[-1] = "  No single change that was tried is enough."
+    return "\n".join(lines)
+
+
+def read_text(path: str) -> tuple[str, str]:
+    """Text of a file or of stdin (``-``), with the name to call it by in errors.
+
+    Raises:
+        InvalidInput: The file cannot be read, or is not UTF-8.
+    """
+    if path == "-":
+        return sys.stdin.read(), "<stdin>"
+    try:
+        return Path(path).read_text(encoding="utf-8"), path
+    except UnicodeDecodeError as error:
+        raise InvalidInput(
+            Problem("P0102", "the file is not UTF-8 text", Location(path), why=str(error))
+        ) from error
+    except OSError as error:
+        raise InvalidInput(
+            Problem(
+                "P0101",
+                "the file cannot be read",
+                Location(path),
+                why=error.strerror or str(error),
+                help="check the path; `-` reads standard input",
+            )
+        ) from error

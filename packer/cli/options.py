@@ -1,0 +1,20 @@
+"""Options several commands share, worded once."""
+
+from typing import Annotated
+
+import typer
+
+FleetFile = Annotated[
+    str,
+    typer.Option("--fleet", "-f", metavar="FILE", help="Fleet file; - reads standard input."),
+]
+InventoryFile = Annotated[
+    str,
+    typer.Option("--inventory", "-i", metavar="FILE", help="Inventory file."),
+]
+PlanFile = Annotated[
+    str, typer.Argument(metavar="PLAN.json", help="A saved plan; - reads standard input.")
+]
+OutFolder = Annotated[
+    str, typer.Option("--out", metavar="DIR", help="Folder to write; made if it is missing.")
+]

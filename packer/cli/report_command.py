@@ -1,0 +1,44 @@
+"""``gpu-packer report``: the page, the pull-request text and the data behind them."""
+
+from typing import Annotated
+
+import typer
+
+from packer.cli.console import say
+from packer.cli.options import OutFolder, PlanFile
+from packer.errors import InvalidInput, Problem
+
+FORMATS = ("html", "markdown", "json", "csv")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command(
+        "report",
+        epilog="Examples: gpu-packer report plan.json --out report   |   "
+        "gpu-packer report plan.json --format markdown --out report",
+    )(report)
+
+
+def report(
+    plan: PlanFile,
+    out: OutFolder,
+    formats: Annotated[
+        str, typer.Option("--format", help="Any of html,markdown,json,csv, with commas between.")
+    ] = "html,markdown,json",
+) -> None:
+    """Write what a plan costs and why, for people and for programs."""
+    from packer import api
+
+    chosen = tuple(dict.fromkeys(part.strip() for part in formats.split(",") if part.strip()))
+    unknown = [name for name in chosen if name not in FORMATS]
+    if unknown or not chosen:
+        raise InvalidInput(
+            Problem(
+                "P0407",
+                f"--format {formats!r} names no known format",
+                help=f"choose from {', '.join(FORMATS)}",
+            )
+        )
+    written = api.report(api.read_plan(plan), out, formats=chosen)
+    say(f"wrote {', '.join(written)} in {out}")

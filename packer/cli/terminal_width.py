@@ -1,0 +1,11 @@
+"""How wide a table may be."""
+
+import shutil
+import sys
+
+_WIDTH_OF_A_PIPE = 120
+
+
+def terminal_width() -> int:
+    """Columns of the terminal, or a fixed width when stdout is not one, so that output is stable."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDTH_OF_A_PIPE

@@ -1,0 +1,89 @@
+"""What the next better quantization of a workload would cost, found by planning with it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from packer.domain.workload import Objective, Workload
+from packer.plan.plan import Alternative
+from packer.solver.assignment import Assignment
+from packer.solver.candidates import CandidateSet, Refused
+from packer.solver.fleet_instance import FleetInstance
+from packer.solver.instance import Instance
+
+# Objective of an instance: (value, whether it is proven), or None when infeasible or out of time.
+Resolve = Callable[[Instance], tuple[int, bool] | None]
+
+
+def worst_rank(assignments: Sequence[Assignment], workload: str) -> int:
+    """Rank of the least wanted quantization any replica of a workload got; 0 is the best."""
+    return max(one.candidate.variant for one in assignments if one.candidate.workload == workload)
+
+
+def why_not_better(
+    one: CandidateSet, rank: int, packed: FleetInstance, value: int, resolve: Resolve
+) -> str:
+    """One line: what the next better quantization would take. Empty when the first was chosen.
+
+    Args:
+        one: Candidates of the workload. rank: Worst rank it got.
+        packed: The instance of the plan. value: Its objective.
+        resolve: Plans a changed instance.
+    """
+    if rank == 0:
+        return ""
+    workload = one.workload
+    better = workload.variants[rank - 1].quantization
+    keep = tuple(i for i, c in enumerate(one.candidates) if c.variant < rank)
+    if not keep:
+        return f"{better} fits no card: {closest_miss(one, rank - 1)}"
+    answer = resolve(_only(packed.instance, workload.name, keep))
+    if answer is None:
+        return f"no plan with {better} was found"
+    more, proven = answer[0] - value, answer[1]
+    if more <= 0:
+        return f"{better} would push another workload down its list"
+    return f"{better} needs {'' if proven else 'about '}{_amount(more, packed)} more"
+
+
+def _only(instance: Instance, name: str, keep: tuple[int, ...]) -> Instance:
+    """The instance with one item's alternatives cut down."""
+    items = tuple(
+        replace(item, alternatives=tuple(item.alternatives[i] for i in keep))
+        if item.name == name
+        else item
+        for item in instance.items
+    )
+    return replace(instance, items=items, even_headroom=False)
+
+
+def _amount(more: int, packed: FleetInstance) -> str:
+    amount = packed.value(more)
+    if packed.instance.objective.value == "gpus":
+        return f"{amount} card{'s' if amount != 1 else ''}"
+    return f"{amount:.2f} per hour"
+
+
+def closest_miss(one: CandidateSet, rank: int) -> str:
+    """Arithmetic of the refusal that came nearest, for one quantization."""
+    said = [refused for refused in one.refused if refused.variant == rank]
+    return said[-1].reason if said else "no card was asked"
+
+
+def refused_alternatives(one: CandidateSet) -> tuple[Alternative, ...]:
+    """What was considered and refused, with the arithmetic, in the order of the user's wishes."""
+    return tuple(
+        Alternative(_choice(one.workload, refused), refused.reason) for refused in one.refused
+    )
+
+
+def _choice(workload: Workload, refused: Refused) -> str:
+    quantization = workload.variants[refused.variant].quantization
+    return f"{quantization} · KV {refused.cache_type} on {refused.gpu}"
+
+
+def value_of(objective: Objective, cards: int, price: Decimal | None) -> Decimal:
+    """What the objective counts: cards, or money per hour."""
+    if objective is Objective.CARDS or price is None:
+        return Decimal(cards)
+    return price

@@ -1,0 +1,168 @@
+"""A conflict in words: which demands clash, and which single change would help."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from packer.domain.node import Inventory, NodePool
+from packer.domain.workload import Fleet, Spread, Workload
+from packer.errors import Reason, Refusal, Relaxation
+from packer.solver.candidates import CandidateSet
+from packer.units import format_gib
+
+# How a change is tried: True when a plan exists with it, None when the time for trying is over.
+Try = Callable[[Fleet, Inventory], bool | None]
+
+
+def reasons(
+    conflict: Iterable[str], fleet: Fleet, inventory: Inventory, sets: Sequence[CandidateSet]
+) -> tuple[Reason, ...]:
+    """Each requirement of a conflict, in words."""
+    return tuple(Reason(one, _words(one, fleet, inventory, sets)) for one in conflict)
+
+
+def _words(
+    requirement: str, fleet: Fleet, inventory: Inventory, sets: Sequence[CandidateSet]
+) -> str:
+    kind, _, rest = requirement.partition(":")
+    workloads = {workload.name: workload for workload in fleet.workloads}
+    if kind == "count":
+        return _count_words(rest, sets)
+    if kind == "antiaff":
+        name, _, scope = rest.rpartition(":")
+        return f"{name}: no two of its {workloads[name].replicas} replicas on one {scope}"
+    if kind == "types":
+        return f"{rest}: {_product_words(workloads[rest], sets)}"
+    if kind == "constraint":
+        return _rule_words(int(rest), fleet)
+    if kind == "supply":
+        pool = next((p for p in inventory.pools if p.name == rest.partition("#")[0]), None)
+        return f"pool {pool.name}: {_pool_words(pool)}" if pool else requirement
+    names = {"cap": "card memory", "nodecap": "node memory"}
+    return f"{names.get(kind, kind)} ({rest})"
+
+
+def _pool_words(pool: NodePool) -> str:
+    usable = pool.nodes - len(pool.unavailable)
+    nodes = "node" if usable == 1 else "nodes"
+    return f"{usable} {nodes} of {pool.gpus_per_node} × {pool.gpu.name}"
+
+
+def _count_words(name: str, sets: Sequence[CandidateSet]) -> str:
+    one = next(one for one in sets if one.workload.name == name)
+    replicas = one.workload.replicas
+    noun = "replica" if replicas == 1 else "replicas"
+    if not one.candidates:
+        return f"{name}: {replicas} {noun}, and no variant fits any card"
+    least = min(one.candidates, key=lambda c: sum(c.shares_bytes))
+    each = " + ".join(format_gib(share) for share in least.shares_bytes)
+    return f"{name}: {replicas} {noun}, each at least {each} GiB"
+
+
+def _product_words(workload: Workload, sets: Sequence[CandidateSet]) -> str:
+    if workload.allowed_gpus:
+        return "only " + ", ".join(workload.allowed_gpus)
+    if workload.refused_gpus:
+        return "not on " + ", ".join(workload.refused_gpus)
+    one = next(one for one in sets if one.workload.name == workload.name)
+    return "fits only " + ", ".join(sorted({c.gpu for c in one.candidates}))
+
+
+def _rule_words(index: int, fleet: Fleet) -> str:
+    if index < len(fleet.keep_apart):
+        return "keepApart: " + ", ".join(fleet.keep_apart[index])
+    pairs = [
+        group for group in fleet.keep_together for one in group for other in group if one != other
+    ]
+    return "keepTogether: " + ", ".join(pairs[index - len(fleet.keep_apart)])
+
+
+def refusals(sets: Sequence[CandidateSet]) -> tuple[Refusal, ...]:
+    """Why workloads without any candidate were refused by each product: the closest miss of each."""
+    found = []
+    for one in sets:
+        if one.candidates:
+            continue
+        last_per_gpu = {refused.gpu: refused for refused in one.refused}
+        for gpu, refused in last_per_gpu.items():
+            quantization = one.workload.variants[refused.variant].quantization
+            text = f"{quantization}, KV {refused.cache_type}: {refused.reason}"
+            found.append(Refusal(one.workload.name, gpu, text))
+    return tuple(found)
+
+
+def relaxations(
+    names: Sequence[str], fleet: Fleet, inventory: Inventory, attempt: Try
+) -> tuple[Relaxation, ...]:
+    """Single changes after which a plan was really found, cheapest kind first."""
+    found = []
+    for change, price, changed_fleet, changed_inventory in _changes(names, fleet, inventory):
+        answer = attempt(changed_fleet, changed_inventory)
+        if answer is None:
+            break
+        if answer:
+            found.append(Relaxation(change, price, verified=True))
+    return tuple(found)
+
+
+_Change = tuple[str, str, Fleet, Inventory]
+
+
+def _changes(names: Sequence[str], fleet: Fleet, inventory: Inventory) -> Iterator[_Change]:
+    """Changes to try, in the order of what they cost a user: settings, then rules, then money."""
+    clashing = [workload for workload in fleet.workloads if workload.name in names]
+    for workload in clashing:
+        yield from _softer(workload, fleet, inventory)
+    for index, group in enumerate(fleet.keep_apart):
+        kept = fleet.keep_apart[:index] + fleet.keep_apart[index + 1 :]
+        rule = f"keepApart [{', '.join(group)}]"
+        yield f"drop {rule}", "they may meet", replace(fleet, keep_apart=kept), inventory
+    for index, group in enumerate(fleet.keep_together):
+        kept = fleet.keep_together[:index] + fleet.keep_together[index + 1 :]
+        rule = f"keepTogether [{', '.join(group)}]"
+        yield f"drop {rule}", "they may part", replace(fleet, keep_together=kept), inventory
+    for pool in inventory.pools:
+        yield _one_more_node(pool, fleet, inventory)
+
+
+def _softer(workload: Workload, fleet: Fleet, inventory: Inventory) -> Iterator[_Change]:
+    def changed(other: Workload) -> Fleet:
+        workloads = tuple(other if w.name == other.name else w for w in fleet.workloads)
+        return replace(fleet, workloads=workloads)
+
+    context = workload.context_per_slot
+    for part in (2, 4):
+        if context // part >= 1024:
+            yield (
+                f"{workload.name}: context {context // part} instead of {context}",
+                "shorter conversations",
+                changed(replace(workload, context_per_slot=context // part)),
+                inventory,
+            )
+    if "q8_0" not in workload.cache_types and workload.flash_attention != "off":
+        types = (*workload.cache_types, "q8_0")
+        smaller = changed(replace(workload, cache_types=types))
+        yield f"{workload.name}: allow cacheTypes q8_0", "KV at 8.5 bits", smaller, inventory
+    if workload.spread is not Spread.NONE:
+        loose = changed(replace(workload, spread=Spread.NONE))
+        yield f"{workload.name}: spread none", "replicas may fail together", loose, inventory
+    if workload.allowed_gpus or workload.refused_gpus:
+        free = changed(replace(workload, allowed_gpus=(), refused_gpus=()))
+        yield f"{workload.name}: any GPU product", "no choice of cards", free, inventory
+    if workload.replicas > 1:
+        fewer = workload.replicas - 1
+        less = changed(replace(workload, replicas=fewer))
+        yield f"{workload.name}: {fewer} instead of {fewer + 1} replicas", "-1", less, inventory
+
+
+def _one_more_node(pool: NodePool, fleet: Fleet, inventory: Inventory) -> _Change:
+    names = (*pool.node_names, f"{pool.name}-new") if pool.node_names else ()
+    last_zone = next(reversed(pool.zones), None) if pool.zones else None
+    zones = dict(pool.zones)
+    if last_zone is not None:
+        zones[last_zone] += 1
+    grown = replace(pool, nodes=pool.nodes + 1, node_names=names, zones=zones)
+    pools = tuple(grown if p.name == pool.name else p for p in inventory.pools)
+    on_demand = pool.price.on_demand if pool.price else None
+    price = f"+{on_demand} {pool.price.currency}/h" if pool.price and on_demand else "price unknown"
+    change = f"one more {pool.name} node ({pool.gpus_per_node} × {pool.gpu.name})"
+    return change, price, fleet, replace(inventory, pools=pools)

@@ -1,0 +1,93 @@
+"""Why a workload runs where it does, in words, from a saved plan alone."""
+
+from difflib import get_close_matches
+
+from packer.errors import InvalidInput, Problem
+from packer.plan.plan import Placement, Plan, WorkloadSummary
+from packer.units import format_gib
+
+
+def explain_workload(plan: Plan, name: str) -> str:
+    """The decision about one workload: where, as what, what else was considered, what would help.
+
+    Raises:
+        InvalidInput: The plan has no such workload; the nearest is named.
+    """
+    summary = _summary(plan, name)
+    placements = [one for one in plan.placements if one.workload == name]
+    lines = [
+        f"{name}: {summary.model} ({summary.architecture}), {summary.replicas} × "
+        f"{summary.slots} slots of {summary.context_per_slot} tokens",
+        "",
+        "Chosen",
+        *(line for one in placements for line in _placement_lines(plan, one)),
+        "",
+        "Why not better",
+        f"  {summary.why_not_better or 'the most wanted quantization was chosen'}",
+    ]
+    if summary.refused:
+        lines += ["", "Considered and refused"]
+        lines += [f"  {one.choice}: {one.reason}" for one in summary.refused]
+    lines += ["", "The next cheaper plan", f"  {_next_cheaper(plan)}"]
+    return "\n".join(lines)
+
+
+def _summary(plan: Plan, name: str) -> WorkloadSummary:
+    for summary in plan.workloads:
+        if summary.name == name:
+            return summary
+    names = [summary.name for summary in plan.workloads]
+    near = get_close_matches(name, names, 1)
+    hint = f"did you mean {near[0]}?" if near else f"the plan has {', '.join(names)}"
+    raise InvalidInput(Problem("P0802", f"the plan has no workload {name!r}", help=hint))
+
+
+def _placement_lines(plan: Plan, one: Placement) -> list[str]:
+    node = next(node for node in plan.nodes if node.name == one.node)
+    variant = one.variant
+    lines = [
+        f"  {one.workload}-{one.replica} on {one.node} ({node.product}): {variant.quantization} · "
+        f"KV {variant.cache_type_k} · sizes {variant.basis}"
+    ]
+    for gpu, layers, device in zip(one.gpus, variant.layers_per_gpu, one.devices, strict=True):
+        card = node.cards[gpu]
+        neighbours = sorted(
+            f"{other.workload}-{other.replica}"
+            for other in plan.placements
+            if other.node == one.node and gpu in other.gpus and other != one
+        )
+        beside = f", beside {', '.join(neighbours)}" if neighbours else ", alone"
+        lines.append(
+            f"    card {gpu}: {layers} of {variant.layer_count} layers, "
+            f"{format_gib(device.high_bytes)} GiB "
+            f"(weights {format_gib(device.weights_bytes)}, "
+            f"context {format_gib(device.context_bytes)}, "
+            f"compute {format_gib(device.compute_bytes)}, "
+            f"process {format_gib(device.process_bytes)}); "
+            f"{format_gib(card.slack_bytes)} GiB of the card left{beside}"
+        )
+    lines.append(f"    {' '.join(one.argv)}")
+    return lines
+
+
+def _next_cheaper(plan: Plan) -> str:
+    """What keeps the plan from being one card smaller."""
+    used = [
+        (card.used_bytes, node.name, card.index)
+        for node in plan.nodes
+        for card in node.cards
+        if card.used_bytes
+    ]
+    least, node_name, index = min(used)
+    on_it = sorted(
+        f"{one.workload}-{one.replica}"
+        for one in plan.placements
+        if one.node == node_name and index in one.gpus
+    )
+    proof = "proven to need" if plan.status == "optimal" else "not known to fit with fewer than"
+    unit = "cards" if plan.objective == "cards" else f"{plan.currency}/h"
+    return (
+        f"as asked, the fleet is {proof} {plan.bound} {unit}; the emptiest used card, {node_name} "
+        f"card {index}, holds {format_gib(least)} GiB ({', '.join(on_it)}): asking for less there "
+        f"(a smaller quantization, context or number of slots) is the first step to one card fewer"
+    )

@@ -1,0 +1,163 @@
+"""A fleet on an inventory as a neutral packing instance, and a solution back as assignments.
+
+Bytes become whole MiB, shares rounded up and capacities down, so a solution of the instance always
+fits in bytes. The bound is that of the instance: a fleet that fits only by less than a MiB per
+process and card would be called one card larger.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from packer.domain.node import Inventory, NodePool
+from packer.domain.workload import Fleet, Objective, Spread
+from packer.solver import instance as neutral
+from packer.solver.assignment import Assignment
+from packer.solver.candidates import Candidate, CandidateSet
+from packer.units import MIB
+
+
+@dataclass(frozen=True)
+class FleetInstance:
+    """The instance, and what its numbers stand for.
+
+    Attributes:
+        candidates: Workload name → candidate per alternative index.
+        sites: Per node type, its pool and the pool's node index per node.
+        money_scale: Integer prices are hourly prices times this.
+    """
+
+    instance: neutral.Instance
+    candidates: Mapping[str, tuple[Candidate, ...]]
+    sites: tuple[tuple[NodePool, tuple[int, ...]], ...]
+    money_scale: int
+
+    def assignments(self, placed: Iterable[neutral.Placed]) -> tuple[Assignment, ...]:
+        """Replicas of a solution with their candidates and cards, numbered in node order."""
+        replicas: dict[str, int] = {}
+        found = []
+        for one in sorted(placed, key=lambda p: (p.item, p.node_type, p.node, p.gpus)):
+            pool, indices = self.sites[one.node_type]
+            replica = replicas.get(one.item, 0)
+            replicas[one.item] = replica + 1
+            candidate = self.candidates[one.item][one.alternative]
+            found.append(Assignment(candidate, replica, pool, indices[one.node], one.gpus))
+        return tuple(found)
+
+    def value(self, integer: int) -> Decimal:
+        """Cards, or money per hour, of an integer objective. Exact."""
+        return Decimal(integer) / self.money_scale
+
+
+def fleet_instance(
+    fleet: Fleet, inventory: Inventory, candidate_sets: Sequence[CandidateSet]
+) -> FleetInstance:
+    """The packing instance of a fleet.
+
+    Args:
+        fleet: What must be placed. inventory: Where.
+        candidate_sets: One per workload, in the order of the fleet.
+    """
+    by_price = fleet.objective is Objective.PRICE
+    scale = _money_scale(inventory) if by_price else 1
+    sites = tuple(site for pool in inventory.pools for site in _sites(pool))
+    instance = neutral.Instance(
+        name=f"{fleet.name} on {inventory.name}",
+        dims=("vram_mib",),
+        node_dims=("host_mib",),
+        objective=neutral.Objective.NODE_PRICE if by_price else neutral.Objective.GPUS,
+        node_types=tuple(
+            _node_type(number, pool, nodes, fleet, scale)
+            for number, (pool, nodes) in enumerate(sites)
+        ),
+        items=tuple(map(_item, candidate_sets)),
+        constraints=tuple(_constraints(fleet)),
+        even_headroom=True,
+    )
+    candidates = {one.workload.name: one.candidates for one in candidate_sets}
+    return FleetInstance(instance, candidates, sites, scale)
+
+
+def _money_scale(inventory: Inventory) -> int:
+    """Smallest power of ten that makes every price a whole number."""
+    digits = 0
+    for pool in inventory.pools:
+        if pool.price and pool.price.on_demand is not None:
+            exponent = pool.price.on_demand.normalize().as_tuple().exponent
+            digits = max(digits, -int(exponent))
+    return int(10**digits)
+
+
+def _sites(pool: NodePool) -> list[tuple[NodePool, tuple[int, ...]]]:
+    """Nodes of a pool, grouped by what others hold on their cards."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for node in range(pool.nodes):
+        taken = pool.taken.get(pool.node_name(node), {})
+        key = tuple(taken.get(gpu, 0) for gpu in range(pool.gpus_per_node)) if taken else ()
+        groups.setdefault(key, []).append(node)
+    return [(pool, tuple(nodes)) for nodes in groups.values()]
+
+
+def _node_type(
+    number: int, pool: NodePool, nodes: tuple[int, ...], fleet: Fleet, scale: int
+) -> neutral.NodeType:
+    headroom = fleet.headroom.on(pool.gpu.allocatable_bytes)
+    room = (pool.gpu.allocatable_bytes - headroom) // MIB
+    each = tuple(
+        (max(0, (pool.free_bytes(nodes[0], gpu) - headroom) // MIB),)
+        for gpu in range(pool.gpus_per_node)
+    )
+    on_demand = pool.price.on_demand if pool.price else None
+    zones: dict[str, int] = {}
+    for node in nodes:
+        zone = pool.zone_of(node) or neutral.DEFAULT_ZONE
+        zones[zone] = zones.get(zone, 0) + 1
+    return neutral.NodeType(
+        name=f"{pool.name}#{number}",
+        gpu_type=pool.gpu.name,
+        count=len(nodes),
+        gpus=pool.gpus_per_node,
+        gpu_cap=(room,),
+        node_cap=(pool.host_memory_bytes // MIB,),
+        node_price=int((on_demand or 0) * scale),
+        zones=tuple(zones.items()),
+        links=pool.link_groups,
+        unavailable=frozenset(
+            i for i, node in enumerate(nodes) if pool.node_name(node) in pool.unavailable
+        ),
+        gpu_caps=each if any(cap != (room,) for cap in each) else (),
+    )
+
+
+def _item(candidates: CandidateSet) -> neutral.Item:
+    workload = candidates.workload
+    return neutral.Item(
+        name=workload.name,
+        count=workload.replicas,
+        alternatives=tuple(
+            neutral.Alternative(
+                name=f"{workload.variants[one.variant].quantization}/{one.options.cache_type_k}"
+                f"/{one.gpu}x{len(one.shares_bytes)}",
+                shares=tuple((-(-share // MIB),) for share in one.shares_bytes),
+                node=(-(-one.host_bytes // MIB),),
+                gpu_types=frozenset({one.gpu}),
+                # Link groups are named in an inventory so that a split model stays within one.
+                one_link=len(one.shares_bytes) > 1,
+                penalty=one.penalty,
+            )
+            for one in candidates.candidates
+        ),
+        max_per_node=1 if workload.spread is Spread.NODE else None,
+        max_per_zone=1 if workload.spread is Spread.ZONE else None,
+    )
+
+
+def _constraints(fleet: Fleet) -> Iterable[neutral.Constraint]:
+    for group in fleet.keep_apart:
+        yield neutral.Constraint(neutral.Rule.ANTI_AFFINITY, group, neutral.Scope.NODE)
+    for group in fleet.keep_together:
+        for one in group:
+            for other in group:
+                if one != other:
+                    pair = (one, other)
+                    yield neutral.Constraint(neutral.Rule.AFFINITY, pair, neutral.Scope.NODE)
