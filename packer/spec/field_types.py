@@ -1,0 +1,276 @@
+"""Types of single values in the files: names, quantities, money, words. Each refuses in words."""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    Strict,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from packer.domain.mount import QUANTIZATION_PLACE, InvalidMount, parse_mount
+from packer.units import InvalidQuantity, parse_whole
+
+LONGEST_NAME = 40
+"""Names become parts of object names such as ``slot-<pool>-<node>-gpu15``, at most 63 long."""
+MOST_BYTES = 2**50
+MOST_TOKENS = 2**27
+_LARGEST_PRICE = 10**6
+
+Flag = Annotated[bool, Strict()]
+Whole = Annotated[int, Strict()]
+
+
+def refusal(kind: str, why: str, help_: str = "") -> PydanticCustomError:
+    """An error that ``problems`` turns into the code of its kind, with these words."""
+    return PydanticCustomError(kind, "{why}", {"why": why, "help": help_})
+
+
+@dataclass(frozen=True)
+class TextForm:
+    """Form a text must have, for the validator and the JSON Schema alike.
+
+    Attributes:
+        kind: ``name`` or ``text``; chooses the error code.
+        rule: Why another text is refused.
+        example: What to write.
+    """
+
+    kind: str
+    pattern: str
+    longest: int
+    rule: str
+    example: str
+
+    def check(self, text: str) -> str:
+        """The text itself, if it has the form."""
+        if len(text) > self.longest:
+            why = f"{len(text)} characters are too long, at most {self.longest} are allowed"
+            raise refusal(self.kind, why, f"such as {self.example}")
+        if not re.fullmatch(self.pattern, text):
+            raise refusal(self.kind, self.rule, f"such as {self.example}")
+        return text
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: Any) -> dict[str, Any]:
+        form: dict[str, Any] = handler(schema)
+        return form | {
+            "pattern": f"^{self.pattern}$",
+            "maxLength": self.longest,
+            "examples": [self.example],
+        }
+
+
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_LABEL_RULE = "only small letters, digits and - are allowed, with a letter or digit at both ends"
+
+Name = Annotated[str, TextForm("name", _LABEL, LONGEST_NAME, _LABEL_RULE, "eu-cluster")]
+ServiceName = Annotated[
+    str,
+    TextForm(
+        "name",
+        r"[a-z]([-a-z0-9]*[a-z0-9])?",
+        LONGEST_NAME,
+        "it names a Service: a small letter, then small letters, digits and -, not - at the end",
+        "chat-70b",
+    ),
+]
+NodeName = Annotated[
+    str, TextForm("name", rf"{_LABEL}(\.{_LABEL})*", 200, f"{_LABEL_RULE}, in parts", "gpu-node-3")
+]
+ZoneName = Annotated[
+    str,
+    TextForm(
+        "name",
+        r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?",
+        63,
+        "it becomes a label value: letters, digits and - _ . with a letter or digit at both ends",
+        "eu-west-1a",
+    ),
+]
+CardKey = Annotated[
+    str, TextForm("text", "gpu[0-9]{1,2}", 5, "cards are called gpu0, gpu1 … on each node", "gpu1")
+]
+GpuUuid = Annotated[
+    str,
+    TextForm(
+        "text",
+        r"(GPU|MIG)-[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
+        40,
+        "it is not what nvidia-smi -L prints",
+        "GPU-0b4c6f6e-8f1a-4d0c-9b3e-5d1f2a3b4c5d",
+    ),
+]
+GpuName = Annotated[
+    str,
+    TextForm(
+        "text",
+        r"[A-Za-z0-9][A-Za-z0-9 ()._+-]*",
+        60,
+        "a GPU's name is made of letters, digits, spaces and ( ) . _ + -",
+        "L40S",
+    ),
+]
+ProductLabel = Annotated[
+    str,
+    TextForm(
+        "text",
+        r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?",
+        63,
+        "it is not the value of a nvidia.com/gpu.product label",
+        "NVIDIA-L40S",
+    ),
+]
+QuantizationName = Annotated[
+    str,
+    TextForm(
+        "text",
+        r"[A-Za-z0-9][A-Za-z0-9_.-]*",
+        32,
+        "a quantization's name is made of letters, digits and _ . -",
+        "Q4_K_M",
+    ),
+]
+BuildNumber = Annotated[
+    str, TextForm("text", r"b[0-9]{4,7}", 8, "llama.cpp builds are called b and a number", "b11434")
+]
+ImageReference = Annotated[
+    str,
+    TextForm(
+        "text",
+        r"[a-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(:[0-9]{1,5})?"
+        r"(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?(@sha256:[0-9a-f]{64})?",
+        400,
+        "it is not an image reference",
+        "ghcr.io/ggml-org/llama.cpp:server-cuda-b11434",
+    ),
+]
+# No control characters, and nothing that reads as a flag.
+ModelText = Annotated[
+    str,
+    TextForm(
+        "text",
+        r"[^\s\-\x00-\x1f\x7f-\x9f\u2028\u2029][^\x00-\x1f\x7f-\x9f\u2028\u2029]*",
+        400,
+        "a model is a path, or a name of the catalogue",
+        "catalogue:llama-3.1-8b",
+    ),
+]
+Currency = Annotated[
+    str, TextForm("text", r"[A-Z]{3}", 3, "a currency is three capital letters", "EUR")
+]
+SourceText = Annotated[
+    str,
+    TextForm("text", r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]*", 200, "one line of text", "price book"),
+]
+
+CacheType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
+"""Element types llama.cpp takes for ``--cache-type-k``. Source: b11434, common/arg.cpp."""
+
+
+def _quantity(value: object) -> int:
+    """Whole number from a Kubernetes quantity, as text or as a number."""
+    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
+        raise refusal("quantity_type", "a quantity is needed", "such as 24Gi")
+    try:
+        return parse_whole(value if isinstance(value, int) else str(value))
+    except InvalidQuantity as error:
+        why, _, help_ = str(error).partition("; ")
+        raise refusal("quantity", why, help_) from error
+
+
+def _quantity_schema(example: str, least: int) -> WithJsonSchema:
+    pattern = r"^\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2}|[KMGTPE]i|[numkMGTPE])?$"
+    text = {"type": "string", "pattern": pattern}
+    number = {"type": "integer", "minimum": least}
+    return WithJsonSchema({"anyOf": [text, number], "examples": [example]})
+
+
+Bytes = Annotated[
+    int, BeforeValidator(_quantity), Field(ge=0, le=MOST_BYTES), _quantity_schema("2Gi", 0)
+]
+PositiveBytes = Annotated[
+    int, BeforeValidator(_quantity), Field(ge=1, le=MOST_BYTES), _quantity_schema("256Gi", 1)
+]
+Tokens = Annotated[
+    int, BeforeValidator(_quantity), Field(ge=1, le=MOST_TOKENS), _quantity_schema("16Ki", 1)
+]
+
+
+def _money(value: object) -> Decimal:
+    """Price as an exact decimal; text is refused, so that no currency sign slips in."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise refusal("money", "a price is a number per hour", "such as 7.20")
+    amount = Decimal(value)
+    if not 0 < amount <= _LARGEST_PRICE:
+        help_ = "leave the price out where it is unknown"
+        raise refusal("money_range", f"a price lies above 0 and up to {_LARGEST_PRICE}", help_)
+    if amount != round(amount, 6):
+        raise refusal("money", "more than six decimals are not read", f"such as {amount:.6f}")
+    return amount
+
+
+Money = Annotated[
+    Decimal,
+    BeforeValidator(_money),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": _LARGEST_PRICE}),
+]
+
+
+def _day(value: object) -> date:
+    try:
+        if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+            return date.fromisoformat(value)
+    except ValueError as error:
+        raise refusal("text", str(error), "such as 2026-11-01") from error
+    raise refusal("text", "a date is written year-month-day", "such as 2026-11-01")
+
+
+Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
+
+
+def _compute_capability(value: object) -> str:
+    """``8.9`` is a number to YAML, so both are taken."""
+    text = str(value) if isinstance(value, Decimal | str) else ""
+    if not re.fullmatch(r"[1-9][0-9]?\.[0-9]", text):
+        raise refusal("text", "a CUDA compute capability has the form 8.9", "such as 8.9")
+    return text
+
+
+ComputeCapability = Annotated[
+    str,
+    BeforeValidator(_compute_capability),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}], "examples": [8.9]}),
+]
+
+
+def _template(text: str) -> str:
+    if re.search(r"[{}]", text.replace(QUANTIZATION_PLACE, "")):
+        raise refusal("text", "only {quantization} may stand in braces")
+    return text
+
+
+def _mountable(text: str) -> str:
+    """A URI that pods mount, or a path of this machine."""
+    if "://" in text:
+        try:
+            parse_mount(text.replace(QUANTIZATION_PLACE, "Q4_K_M"))
+        except InvalidMount as error:
+            raise refusal("text", str(error)) from error
+    return text
+
+
+ModelReference = Annotated[ModelText, AfterValidator(_template)]
+FileReference = Annotated[ModelText, AfterValidator(_template), AfterValidator(_mountable)]

@@ -1,0 +1,132 @@
+"""What a user writes in an inventory file, key by key."""
+
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from packer.spec.field_types import (
+    Bytes,
+    CardKey,
+    ComputeCapability,
+    Currency,
+    Day,
+    GpuName,
+    GpuUuid,
+    Money,
+    Name,
+    NodeName,
+    PositiveBytes,
+    ProductLabel,
+    SourceText,
+    Whole,
+    ZoneName,
+)
+from packer.spec.strict_model import Metadata, StrictModel
+
+MOST_POOLS = 1_000
+MOST_NODES = 10_000
+MOST_GPUS_PER_NODE = 64
+
+CardIndex = Annotated[Whole, Field(ge=0, lt=MOST_GPUS_PER_NODE)]
+LinkGroup = Annotated[tuple[CardIndex, ...], Field(min_length=1, max_length=MOST_GPUS_PER_NODE)]
+Uuids = Annotated[tuple[GpuUuid, ...], Field(max_length=MOST_GPUS_PER_NODE)]
+
+
+class GpuByHand(StrictModel):
+    """A CUDA card that the catalogue does not know."""
+
+    name: GpuName
+    """Name of the product; `gpus.allow` and `gpus.refuse` of a fleet may use it."""
+    memory: PositiveBytes
+    """Memory that nvidia-smi prints as the total."""
+    allocatable: PositiveBytes | None = None
+    """Memory that llama.cpp prints as the total of an idle card. Default: estimated low."""
+    bandwidth: PositiveBytes
+    """Memory bandwidth in bytes per second, such as `864G`."""
+    compute_capability: ComputeCapability
+    """CUDA compute capability, such as 8.9."""
+    label: ProductLabel | None = None
+    """Value of the node label nvidia.com/gpu.product. Default: NVIDIA-<name>."""
+
+
+class PriceEntry(StrictModel):
+    """Price of one whole node per hour."""
+
+    on_demand: Money | None = None
+    """Price per hour, payable by the hour."""
+    spot: Money | None = None
+    """Price per hour when the provider may take the node back."""
+    currency: Currency = "USD"
+    """Currency of the prices, three letters."""
+    as_of: Day | None = None
+    """Day the prices were looked up."""
+    source: SourceText = ""
+    """Where they come from."""
+
+
+def _mapping_or_value(value: object) -> str:
+    return "mapping" if isinstance(value, dict | StrictModel) else "value"
+
+
+Gpu = Annotated[
+    Annotated[GpuName, Tag("value")] | Annotated[GpuByHand, Tag("mapping")],
+    Discriminator(_mapping_or_value),
+]
+PricePerHour = Annotated[
+    Annotated[Money, Tag("value")] | Annotated[PriceEntry, Tag("mapping")],
+    Discriminator(_mapping_or_value),
+]
+
+
+class NodePoolEntry(StrictModel):
+    """Equal nodes that exist, or that could be rented."""
+
+    name: Name
+    """Name of the pool; its nodes are <name>-0, <name>-1 … unless nodeNames says otherwise."""
+    gpu: Gpu
+    """Product of every card: a name of the catalogue, or a mapping that describes it."""
+    gpus_per_node: Annotated[Whole, Field(ge=1, le=MOST_GPUS_PER_NODE)]
+    """Cards in one node."""
+    nodes: Annotated[Whole, Field(ge=0, le=MOST_NODES)] | None = None
+    """Nodes that exist."""
+    max_nodes: Annotated[Whole, Field(ge=0, le=MOST_NODES)] | None = None
+    """Most nodes that may be rented; only used ones are paid for. Instead of nodes."""
+    host_memory: PositiveBytes
+    """Memory for pods on one node."""
+    host_memory_bandwidth: PositiveBytes | None = None
+    """Memory bandwidth of one node's processors in bytes per second, such as `300G`."""
+    zones: Annotated[
+        dict[ZoneName, Annotated[Whole, Field(ge=0, le=MOST_NODES)]], Field(max_length=100)
+    ] = Field(default_factory=dict)
+    """Zone → nodes in it, in the order of the nodes; the counts add up to all nodes."""
+    link_groups: Annotated[tuple[LinkGroup, ...], Field(max_length=MOST_GPUS_PER_NODE)] = ()
+    """Cards joined by a fast link, such as `[[0, 1], [2, 3]]`. Default: all together."""
+    price_per_hour: PricePerHour | None = None
+    """Price of one whole node per hour: a number, or a mapping with its date and source."""
+    sharing: Literal["dra", "dra-memory", "whole", "hami", "mig", "auto"] = "dra"
+    """How several servers get at one card."""
+    taken: Annotated[dict[NodeName, dict[CardKey, Bytes]], Field(max_length=MOST_NODES)] = Field(
+        default_factory=dict
+    )
+    """Node → card (gpu0, gpu1 …) → memory that others hold."""
+    unavailable: Annotated[tuple[NodeName, ...], Field(max_length=MOST_NODES)] = ()
+    """Nodes that may not be used: failed, drained, reserved."""
+    node_names: Annotated[tuple[NodeName, ...], Field(max_length=MOST_NODES)] = ()
+    """Names of the nodes of a live cluster, as many as there are nodes."""
+    gpu_uuids: Annotated[dict[NodeName, Uuids], Field(max_length=MOST_NODES)] = Field(
+        default_factory=dict
+    )
+    """Node → UUIDs of its cards in index order, for live clusters."""
+
+
+class InventoryEntry(StrictModel):
+    """GPU nodes that exist, or that could be rented."""
+
+    api_version: Literal["gpu-packer/v1"]
+    """Version of this format."""
+    kind: Literal["Inventory"]
+    """Kind of this document."""
+    metadata: Metadata
+    """Name of the inventory."""
+    node_pools: Annotated[tuple[NodePoolEntry, ...], Field(max_length=MOST_POOLS)]
+    """Pools of equal nodes."""
