@@ -6,7 +6,7 @@ name.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
 from types import MappingProxyType
@@ -89,6 +89,8 @@ class ArchitectureRules:
         shared_cache: Whether later layers reuse earlier caches.
         has_indexer: Whether attention layers also cache indexer keys.
         has_output_norm_named_as_embedding_norm: Whether ``token_embd_norm`` is the output norm.
+        has_rope_factors_on_dense_layers_only: Whether only devices with a layer that has no window
+            hold a copy of the rope factors.
     """
 
     cache: Cache = Cache.ATTENTION
@@ -99,19 +101,68 @@ class ArchitectureRules:
     shared_cache: SharedCache = SharedCache.NONE
     has_indexer: bool = False
     has_output_norm_named_as_embedding_norm: bool = False
+    has_rope_factors_on_dense_layers_only: bool = False
 
 
 _DENSE = ArchitectureRules()
 _ENCODER = ArchitectureRules(cache=Cache.NONE, output=Output.NONE)
+_TIED = ArchitectureRules(output=Output.TIED)
+_DELTA_NET = ArchitectureRules(cache=Cache.HYBRID, recurrence=Recurrence.INTERVAL)
+_SHORT_CONVOLUTION = ArchitectureRules(
+    cache=Cache.HYBRID,
+    window=Window(covers_attention=True),
+    recurrence=Recurrence.WITHOUT_KV_HEADS,
+    has_rollback=True,
+    has_output_norm_named_as_embedding_norm=True,
+)
+_NEMOTRON_H = ArchitectureRules(
+    cache=Cache.HYBRID, recurrence=Recurrence.WITHOUT_KV_HEADS_AND_FFN, has_rollback=True
+)
 
 _RULES: dict[str, ArchitectureRules] = {
     "bert": _ENCODER,
+    "command-r": _TIED,
+    "deci": _DENSE,
+    "deepseek2": _DENSE,
+    "deepseek32": ArchitectureRules(has_indexer=True),
+    "gemma2": ArchitectureRules(window=Window(period=2, default_size=4096), output=Output.TIED),
     "gemma3": ArchitectureRules(window=Window(period=6)),
+    "gemma3n": ArchitectureRules(
+        window=Window(period=5),
+        output=Output.TIED_FIRST,
+        shared_cache=SharedCache.FIRST_TWENTY,
+    ),
+    "gemma4": ArchitectureRules(
+        window=Window(),
+        output=Output.TIED_FIRST,
+        shared_cache=SharedCache.BY_KEY,
+        has_rope_factors_on_dense_layers_only=True,
+    ),
+    "glm4": _DENSE,
+    "glm4moe": _DENSE,
     "gpt-oss": ArchitectureRules(window=Window(period=2)),
+    "granite": _DENSE,
+    "granitehybrid": ArchitectureRules(cache=Cache.HYBRID, recurrence=Recurrence.WITHOUT_KV_HEADS),
+    "lfm2": _SHORT_CONVOLUTION,
+    "lfm2moe": replace(_SHORT_CONVOLUTION, window=None),
     "llama": _DENSE,
+    "llama4": ArchitectureRules(window=Window(period=4, forced_size=8192)),
+    "mamba": ArchitectureRules(cache=Cache.RECURRENT, recurrence=Recurrence.ALL),
+    "mamba2": ArchitectureRules(cache=Cache.RECURRENT, recurrence=Recurrence.ALL),
+    "minimax-m2": _DENSE,
+    "mistral3": _DENSE,
+    "nemotron_h": _NEMOTRON_H,
+    "nemotron_h_moe": _NEMOTRON_H,
+    "nomic-bert": _ENCODER,
+    "olmo2": ArchitectureRules(window=Window(period=4)),
+    "phi3": _DENSE,
     "qwen2": _DENSE,
     "qwen3": _DENSE,
+    "qwen35": replace(_DELTA_NET, has_rollback=True),
+    "qwen35moe": replace(_DELTA_NET, has_rollback=True),
     "qwen3moe": _DENSE,
+    "qwen3next": _DELTA_NET,
+    "smollm3": _DENSE,
 }
 
 ARCHITECTURES: Mapping[str, ArchitectureRules] = MappingProxyType(_RULES)

@@ -7,7 +7,7 @@ from packer.memory.layer_split import Layout
 from packer.memory.resolution import ResolvedContext
 
 
-def transposes_values(asked: FlashAttention, context: ResolvedContext) -> bool:
+def transposes_values(asked: FlashAttention) -> bool:
     """Whether the cache is laid out for attention without flash attention. Exact.
 
     The cache is created before `auto` is resolved, so `auto` counts as on here.
@@ -39,4 +39,4 @@ def resolve_flash_attention(
         )
     if asked is not FlashAttention.AUTO or context.type_v.is_quantized:
         return asked is not FlashAttention.OFF
-    return context.is_cache_offloaded or not layout.offloaded
+    return True

@@ -58,6 +58,7 @@ class HyperParameters:
     nextn_count: int
     context_length: int
     embedding: int
+    output_embedding: int
     vocabulary: int
     heads: tuple[int, ...]
     kv_heads: tuple[int, ...]
@@ -175,6 +176,7 @@ def read_hyperparameters(model: ModelFile) -> HyperParameters:
         nextn_count=nextn,
         context_length=keys.number("context_length"),
         embedding=embedding,
+        output_embedding=keys.number("embedding_length_out", 0) or embedding,
         vocabulary=model.vocabulary_size,
         heads=heads,
         kv_heads=kv_heads,

@@ -40,7 +40,7 @@ def recurrent_state_bytes(
         llama.cpp b11434, src/llama-memory-recurrent.cpp, llama_memory_recurrent().
     """
     recurrent = [i for i in range(model.trunk_count) if model.recurrent_layers[i]]
-    if not recurrent:
+    if context.is_nextn or not recurrent:
         return {}
     rows = context.slots * (1 + context.rollback_depth)
     elements = [rows * count for count in state_elements(model)]

@@ -87,22 +87,29 @@ def weight_bytes(
         ends = table.host_ends if device == HOST else table.card_ends
         held[device] = held.get(device, 0) + ends[layer] - ends[first]
         first = layer
-    _add_copies(held, table, layers, read_hyperparameters(model).trunk_count)
+    _add_copies(held, table, layers, read_hyperparameters(model))
     return held
 
 
 def _add_copies(
-    held: dict[int, int], table: WeightTable, layers: Sequence[int], trunk: int
+    held: dict[int, int], table: WeightTable, layers: Sequence[int], sizes: HyperParameters
 ) -> None:
     """Add the tensors that more than one device holds."""
     if table.copied_on_card:
-        for device in set(layers[:trunk]):
+        for device in _devices_with_rope_factors(layers, sizes):
             copied = table.copied_on_host if device == HOST else table.copied_on_card
             held[device] = held.get(device, 0) + copied
     output = layers[-1]
     second = table.second_copy_on_host if output == HOST else table.second_copy_on_card
     if second:
         held[output] = held.get(output, 0) + second
+
+
+def _devices_with_rope_factors(layers: Sequence[int], sizes: HyperParameters) -> set[int]:
+    trunk = range(sizes.trunk_count)
+    if sizes.rules.has_rope_factors_on_dense_layers_only:
+        return {layers[layer] for layer in trunk if not sizes.window_layers[layer]}
+    return {layers[layer] for layer in trunk}
 
 
 class _Tables:

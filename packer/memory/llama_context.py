@@ -1,0 +1,82 @@
+"""One llama_context with the model under it: where everything of it lies."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from packer.domain.model import ModelFile
+from packer.domain.server_options import ServerOptions
+from packer.memory.compute_buffer import ComputeBuffers, compute_buffers
+from packer.memory.flash_attention import resolve_flash_attention, transposes_values
+from packer.memory.hyperparameters import HyperParameters
+from packer.memory.kv_cache import kv_cache_bytes
+from packer.memory.layer_split import Layout, model_layout
+from packer.memory.recurrent_state import recurrent_state_bytes
+from packer.memory.resolution import ResolvedContext
+from packer.memory.result import Card
+from packer.memory.tensor_override import tensor_overrides
+from packer.memory.weights import weight_bytes
+
+
+@dataclass(frozen=True)
+class ContextMemory:
+    """Bytes of one context by device; -1 is the host.
+
+    Attributes:
+        weights: Of the model under it; empty when another context already holds them.
+        cache: Key/value cache and recurrent state.
+        compute: Compute buffers with their bands.
+    """
+
+    layout: Layout
+    has_flash_attention: bool
+    weights: dict[int, int]
+    cache: dict[int, int]
+    compute: ComputeBuffers
+
+
+def context_memory(
+    model: ModelFile,
+    sizes: HyperParameters,
+    context: ResolvedContext,
+    options: ServerOptions,
+    cards: Sequence[Card],
+    *,
+    build: str,
+    is_own_model: bool = True,
+) -> ContextMemory:
+    """Bytes of one context and of its model's weights on every device.
+
+    Args:
+        model: Header of the model.
+        sizes: Its hyper-parameters.
+        context: The context as resolved.
+        options: Options as this context sees them.
+        cards: Every visible card.
+        build: llama.cpp build of the server.
+        is_own_model: Whether the weights belong to this context.
+    """
+    layout = model_layout(sizes.block_count, options, cards)
+    has_flash_attention = resolve_flash_attention(sizes, context, layout, options)
+    weights: dict[int, int] = {}
+    if is_own_model:
+        overrides = tensor_overrides(options, len(cards))
+        weights = weight_bytes(
+            model, layout.layers, overrides, loads_nextn="draft-mtp" in options.speculation
+        )
+    cache = Counter(
+        kv_cache_bytes(
+            sizes, context, layout.layers, not transposes_values(options.flash_attention)
+        )
+    )
+    cache.update(recurrent_state_bytes(sizes, context, layout.layers))
+    compute = compute_buffers(
+        model,
+        context,
+        layout,
+        options,
+        cards,
+        has_flash_attention=has_flash_attention,
+        build=build,
+    )
+    return ContextMemory(layout, has_flash_attention, weights, dict(cache), compute)
