@@ -7,13 +7,14 @@ from pathlib import PurePath
 from packer.domain.server_options import ServerOptions
 from packer.errors import InvalidInput, Problem
 from packer.llamacpp.flag_table import PROGRAMS, FlagTable, flag_table, nearest_build
+from packer.llamacpp.gathered import Gathered
 from packer.llamacpp.settings import (
     Setting,
     command_line_settings,
     environment_settings,
     location,
 )
-from packer.llamacpp.sizing import Gathered, rule_of
+from packer.llamacpp.sizing import rule_of
 
 _NUMBERS = {
     "int": (re.compile(r"\s*[+-]?[0-9]+"), "a whole number is wanted"),

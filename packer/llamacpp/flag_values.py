@@ -4,7 +4,6 @@ llama.cpp's own number parser stops at the first letter and takes ``16k`` for 16
 that, so it is refused here with what to write instead.
 """
 
-import csv
 import re
 import warnings
 from collections.abc import Callable, Sequence
@@ -148,7 +147,19 @@ def _check_pattern(pattern: str) -> None:
 
 def separated(text: str) -> tuple[str, ...]:
     """Values separated by commas; double quotes protect a comma."""
-    return tuple(next(csv.reader([text]), ()))
+    items: list[str] = []
+    for piece in text.split(","):
+        if items and items[-1].startswith('"') and items[-1].count('"') % 2:
+            items[-1] += f",{piece}"
+        else:
+            items.append(piece)
+    return tuple(map(_unquoted, items))
+
+
+def _unquoted(item: str) -> str:
+    if not item.startswith('"'):
+        return item
+    return item[1:].removesuffix('"').replace('""', '"')
 
 
 def scaled_files(text: str) -> tuple[str, ...]:

@@ -7,17 +7,15 @@ Source: llama.cpp b11434, common/arg.cpp, common_params_parser_init().
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from packer.domain.server_options import DraftOptions, ServerOptions, SplitMode
+from packer.domain.server_options import SplitMode
 from packer.llamacpp.flag_table import Flag
 from packer.llamacpp.flag_values import (
     CACHE_TYPES,
     LARGEST_INT,
     LOAD_MODES,
-    NGRAM_TYPES,
     POOLING_TYPES,
     SPECULATION_TYPES,
     choice,
@@ -33,52 +31,12 @@ from packer.llamacpp.flag_values import (
     tensor_overrides,
     whole,
 )
-from packer.llamacpp.model_source import ModelSource
+from packer.llamacpp.gathered import LONGEST_NGRAM_DRAFT, Gathered
 from packer.llamacpp.settings import Setting
 from packer.llamacpp.shorthands import SHORTHANDS
 
 _EXPERTS = r"\.ffn_(up|down|gate|gate_up)_(ch|)exps"
 _DENSE = r"\.ffn_(up|down|gate)\."
-_LONGEST_NGRAM_DRAFT = {
-    "ngram-simple": 48,
-    "ngram-map-k": 48,
-    "ngram-map-k4v": 48,
-    "ngram-mod": 64,
-    "ngram-cache": 8,
-}
-
-
-@dataclass
-class Gathered:
-    """Options as they grow while flags are applied; keys are fields of the frozen classes."""
-
-    options: dict[str, Any] = field(default_factory=dict)
-    draft: dict[str, Any] = field(default_factory=dict)
-    model: ModelSource = field(default_factory=ModelSource)
-    draft_model: ModelSource = field(default_factory=ModelSource)
-    projector: ModelSource = field(default_factory=ModelSource)
-    ngram_drafts: dict[str, int] = field(default_factory=lambda: dict(_LONGEST_NGRAM_DRAFT))
-    notes: list[str] = field(default_factory=list)
-
-    def server_options(self, program: str) -> ServerOptions:
-        """The options all flags together ask for."""
-        enabled = [t for t in self.options.get("speculation", ()) if t in NGRAM_TYPES]
-        draft = DraftOptions(model=self.draft_model.reference, **self.draft)
-        given: dict[str, Any] = self.options | {
-            "program": program,
-            "model": self.model.reference,
-            "projector": self.projector.reference or None,
-            "draft": None if draft == DraftOptions() else draft,
-            "ngram_depth": max((self.ngram_drafts[t] for t in enabled), default=0),
-            "notes": tuple(self.notes),
-        }
-        if program == "llama-fit-params":
-            given.setdefault("slots", 1)
-        elif given.get("slots") is None:
-            # An automatic number of slots switches the unified cache on, whatever the flag says.
-            given["kv_unified"] = None
-        return ServerOptions(**given)
-
 
 Rule = Callable[[Gathered, Setting], None]
 
@@ -197,7 +155,7 @@ def _add_speculation(gathered: Gathered, named: tuple[str, ...]) -> None:
 
 def _default_speculation(gathered: Gathered, setting: Setting) -> None:
     _add_speculation(gathered, ("ngram-mod",))
-    gathered.ngram_drafts["ngram-mod"] = _LONGEST_NGRAM_DRAFT["ngram-mod"]
+    gathered.ngram_drafts["ngram-mod"] = LONGEST_NGRAM_DRAFT["ngram-mod"]
 
 
 def _ngram_draft(kind: str, lowest: int) -> Rule:
@@ -215,6 +173,10 @@ def _projector_device(gathered: Gathered, setting: Setting) -> None:
         raise ValueError("only one device may be named")
     gathered.options["projector_offload"] = bool(names)
     gathered.options["projector_device"] = names[0] if names else None
+
+
+def _uses_projector(gathered: Gathered, setting: Setting) -> None:
+    gathered.uses_projector = setting.is_on
 
 
 def _shorthand(gathered: Gathered, setting: Setting) -> None:
@@ -292,6 +254,7 @@ _RULES: dict[str, Rule] = {
     "--backend-sampling": _switches("backend_sampling"),
     "--mmproj": _names("projector", "path"),
     "--mmproj-url": _names("projector", "url"),
+    "--mmproj-auto": _uses_projector,
     "--mmproj-offload": _switches("projector_offload"),
     "--mmproj-device": _projector_device,
     "--image-max-tokens": _sets("image_max_tokens", whole()),
