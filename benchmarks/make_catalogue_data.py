@@ -7,9 +7,20 @@ data/models/headers.tar.gz of the folder named, and prints what it left out.
 """
 
 import csv
+import io
+import itertools
+import json
 import re
 import sys
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from packer.domain.model import ModelFile
+from packer.gguf.header import read_model_file
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "packer" / "catalogue" / "data"
@@ -113,10 +124,193 @@ def make_gpus(shared: Path) -> None:
     print(f"gpus.csv: {len(rows)} products")
 
 
+# Bands of published sizes, see docs/catalogue.md: a file of this name and ours.
+SMALLEST_BAND = (0.99, 1.01)
+BAND_OF_ONE_TYPE = (0.99, 1.02)
+BAND_OF_MIXES = (0.92, 1.08)
+# Publishers whose files stay this near ours use llama-quantize's own mixes.
+PLAIN = 0.02
+ONE_TYPE_NAMES = ("F16", "Q8_0", "MXFP4")
+# Files carry a tokenizer that ours leave out; the largest in use takes less than this.
+LARGEST_TOKENIZER = 16 * 10**6
+
+
+def tokenizer_bytes(models: list[dict[str, Any]]) -> dict[int, int]:
+    """Bytes of the tokenizer by vocabulary size: the least any published file exceeds ours by."""
+    least: dict[int, int] = {}
+    for model in models:
+        vocabulary = vocabulary_of(model)
+        for quantization in model["quants"].values():
+            for published in quantization["published"]:
+                excess = published["bytes"] - quantization["file_bytes"]
+                if published["kind"] == "file" and 0 <= excess <= LARGEST_TOKENIZER:
+                    least[vocabulary] = min(excess, least.get(vocabulary, excess))
+    return least
+
+
+def vocabulary_of(model: dict[str, Any]) -> int:
+    """Tokens in the model's vocabulary."""
+    return int(model["metadata"][f"{model['architecture']}.vocab_size"])
+
+
+def published_ratios(quantization: dict[str, Any], tokenizer: int) -> list[float]:
+    """Weights of each published file of this name, ratio to ours."""
+    ours = quantization["tensor_bytes"]
+    return [
+        (found["bytes"] - (tokenizer if found["kind"] == "file" else 0)) / ours
+        for found in quantization["published"]
+    ]
+
+
+def is_plain(ratios: list[float]) -> bool:
+    """Whether all publishers of an architecture use llama-quantize's own mixes.
+
+    A file that is off by more than the widest band has other tensors, not another mix: some
+    publishers give small models a separate output matrix.
+    """
+    mixes = [ratio for ratio in ratios if BAND_OF_MIXES[0] <= ratio <= BAND_OF_MIXES[1]]
+    return bool(mixes) and all(abs(ratio - 1) <= PLAIN for ratio in mixes)
+
+
+def size_band(name: str, published: list[float], plain: bool) -> tuple[float, float]:
+    """Band of published sizes of one quantization, by the rule of docs/catalogue.md."""
+    default = BAND_OF_ONE_TYPE if name in ONE_TYPE_NAMES else BAND_OF_MIXES
+    low, high = SMALLEST_BAND if plain else default
+    return min([low, *published]), max([high, *published])
+
+
+def ratios_of(
+    models: list[dict[str, Any]], tokenizers: dict[int, int]
+) -> dict[tuple[str, str], list[float]]:
+    """Ratios of all published files by model id and quantization."""
+    return {
+        (model["id"], name): published_ratios(quantization, tokenizers.get(vocabulary_of(model), 0))
+        for model in models
+        for name, quantization in model["quants"].items()
+    }
+
+
+def plain_architectures(
+    models: list[dict[str, Any]], ratios: dict[tuple[str, str], list[float]]
+) -> set[str]:
+    """Architectures whose published files all use llama-quantize's own mixes."""
+    by_architecture: dict[str, list[float]] = {}
+    for model in models:
+        for name in model["quants"]:
+            found = by_architecture.setdefault(model["architecture"], [])
+            found += ratios[model["id"], name]
+    return {architecture for architecture, found in by_architecture.items() if is_plain(found)}
+
+
+def runs(kinds: list[str]) -> str:
+    """Element types as runs: ``f32 q4_K*3``."""
+    groups = ((kind, len(list(group))) for kind, group in itertools.groupby(kinds))
+    return " ".join(kind if count == 1 else f"{kind}*{count}" for kind, count in groups)
+
+
+def profile_of(headers: dict[str, ModelFile]) -> dict[str, Any]:
+    """What load_model_file() needs: shared metadata and shapes once, types by quantization."""
+    first, *others = headers.values()
+    shapes = [(tensor.name, *tensor.shape) for tensor in first.tensors]
+    common = dict(first.metadata.items())
+    for other in others:
+        if [(tensor.name, *tensor.shape) for tensor in other.tensors] != shapes:
+            raise SystemExit(f"{other.name}: shapes differ between quantizations")
+        common = {key: value for key, value in common.items() if other.metadata.get(key) == value}
+    return {
+        "metadata": common,
+        "tensors": shapes,
+        "quantizations": {
+            name: {
+                "data_offset": header.data_offset,
+                "metadata": {k: v for k, v in header.metadata.items() if k not in common},
+                "types": runs([tensor.type.name for tensor in header.tensors]),
+            }
+            for name, header in headers.items()
+        },
+    }
+
+
+def plain_text(text: str) -> str:
+    """Notes and sources without references to files the package does not have."""
+    text = re.sub(r"public source \(index \d+\)", "a public table", text)
+    return text.replace(", see size_check.csv", "")
+
+
+def index_entry(
+    model: dict[str, Any], ratios: dict[tuple[str, str], list[float]], plain: set[str]
+) -> dict[str, Any]:
+    """What catalogue_models() lists of one model."""
+    quants, is_plain_one = model["quants"], model["architecture"] in plain
+    bands = {name: size_band(name, ratios[model["id"], name], is_plain_one) for name in quants}
+    names = sorted(quants, key=lambda name: -quants[name]["file_bytes"])
+    return {
+        "id": model["id"],
+        "aliases": [alias for alias in model["aliases"] if alias != model["id"]],
+        "family": model["family"],
+        "architecture": model["architecture"],
+        "params_total": model["params_total"],
+        "params_active": model["params_active"],
+        "context_length": model["context_length"],
+        "license": model["license"],
+        "is_embedding": model["embedding"],
+        "has_mtp": model["mtp"],
+        "status": model["status"],
+        "source": plain_text(model["hyperparameter_source"]),
+        "note": plain_text(model["note"]),
+        "quantizations": {
+            name: [
+                quants[name]["file_bytes"],
+                *(round(bound, 4) for bound in bands[name]),
+            ]
+            for name in names
+        },
+    }
+
+
+def read_headers(archive: Path, models: list[dict[str, Any]]) -> Iterator[dict[str, ModelFile]]:
+    """Headers of each model by quantization, in the order of the models."""
+    with tempfile.TemporaryDirectory() as folder, tarfile.open(archive) as tar:
+        tar.extractall(folder, filter="data")
+        for model in models:
+            yield {
+                name: read_model_file(
+                    Path(folder) / "headers" / f"{model['id']}-{name}.gguf", header_only=True
+                )
+                for name in model["quants"]
+            }
+
+
+def make_models(shared: Path) -> None:
+    """Writes models.zip: index.json and one profile per model."""
+    models = json.loads((shared / "data/models/models.json").read_text("utf-8"))["models"]
+    ratios = ratios_of(models, tokenizer_bytes(models))
+    plain = plain_architectures(models, ratios)
+    print(f"plain architectures: {', '.join(sorted(plain))}")
+    members: dict[str, Any] = {
+        "index.json": [index_entry(model, ratios, plain) for model in models]
+    }
+    headers = read_headers(shared / "data/models/headers.tar.gz", models)
+    members |= {
+        f"{model['id']}.json": profile_of(found)
+        for model, found in zip(models, headers, strict=True)
+    }
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, content in members.items():
+            # A fixed time: the same figures make the same bytes.
+            entry = zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, json.dumps(content, separators=(",", ":")), compresslevel=9)
+    (DATA / "models.zip").write_bytes(packed.getvalue())
+    print(f"models.zip: {len(models)} models, {len(packed.getvalue())} bytes")
+
+
 def main() -> None:
     """Make every data file."""
     shared = Path(sys.argv[1])
     make_gpus(shared)
+    make_models(shared)
 
 
 if __name__ == "__main__":

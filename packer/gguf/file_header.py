@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from packer.gguf.byte_ranges import ByteSource
 from packer.gguf.header_cursor import HeaderCursor
 from packer.gguf.key_values import MOST_KEYS, KeyValues, ValueType, read_key_values
-from packer.gguf.tensor_table import MOST_TENSORS, TensorTable, read_tensor_table
+from packer.gguf.tensor_table import MOST_TENSORS, TensorTable, padded, read_tensor_table
 
 _MAGIC = b"GGUF"
 _DEFAULT_ALIGNMENT = 32
@@ -50,7 +50,7 @@ def read_file_header(source: ByteSource, *, header_only: bool = False) -> FileHe
     key_values = read_key_values(cursor, key_count)
     alignment = _alignment(cursor, key_values)
     table = read_tensor_table(cursor, tensor_count, alignment)
-    data_offset = -(-table.end // alignment) * alignment if tensor_count else table.end
+    data_offset = padded(table.end, alignment) if tensor_count else table.end
     end = data_offset + table.data_bytes
     if end > source.size and not header_only:
         raise cursor.error(
@@ -58,7 +58,8 @@ def read_file_header(source: ByteSource, *, header_only: bool = False) -> FileHe
             f"tensor data ends at {end}, but the file has only {source.size} bytes",
             data_offset,
         )
-    file_bytes = end if header_only else source.size
+    # Writers pad the last tensor too.
+    file_bytes = data_offset + padded(table.data_bytes, alignment) if header_only else source.size
     return FileHeader(source.name, file_bytes, key_values, table, data_offset)
 
 

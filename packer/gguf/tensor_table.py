@@ -32,6 +32,11 @@ class TensorTable:
     end: int
 
 
+def padded(count: int, alignment: int) -> int:
+    """``count`` rounded up to a multiple of ``alignment``."""
+    return -(-count // alignment) * alignment
+
+
 def read_tensor_table(cursor: HeaderCursor, count: int, alignment: int) -> TensorTable:
     """All ``count`` tensors, which must lie one behind the other.
 
@@ -52,7 +57,7 @@ def read_tensor_table(cursor: HeaderCursor, count: int, alignment: int) -> Tenso
         tensors.append(tensor)
         offsets.append(offset)
         data_bytes = offset + tensor.data_bytes
-        expected = -(-data_bytes // alignment) * alignment
+        expected = padded(data_bytes, alignment)
         if expected > _LARGEST:
             raise cursor.error("P0307", f"data of tensor {tensor.name!r} ends behind 2^63 bytes")
     return TensorTable(tuple(tensors), tuple(offsets), data_bytes, cursor.position)
