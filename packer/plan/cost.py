@@ -4,7 +4,7 @@ A node's price is divided equally over its cards, and a card's price over its by
 rounded once, at the end, so that the lines of a bill always add up to the bill.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
@@ -37,10 +37,12 @@ class CostLine:
 
     Attributes:
         name: Workload name; empty for the other kinds.
+        percent: Share of the bill, one decimal.
     """
 
     kind: CostKind
     name: str
+    percent: Decimal
     per_hour: Decimal
     per_month: Decimal
 
@@ -62,6 +64,7 @@ class Bill:
         per_hour, per_month: All used nodes; None when any of their prices is unknown.
         idle_per_hour, idle_per_month: Memory left over on cards in use, and whole cards without a
             replica on used nodes. Headroom and what others hold are not idle.
+        idle_percent: Idle share of the bill, one decimal.
         lines: Parts of the bill by memory share; empty when the bill is unknown.
         nodes: Used nodes, in plan order.
         unpriced_nodes: Used nodes whose price is unknown.
@@ -73,6 +76,7 @@ class Bill:
     per_month: Decimal | None
     idle_per_hour: Decimal | None
     idle_per_month: Decimal | None
+    idle_percent: Decimal | None
     lines: tuple[CostLine, ...]
     nodes: tuple[NodeCost, ...]
     unpriced_nodes: tuple[str, ...]
@@ -111,28 +115,22 @@ def bill(plan: Plan) -> Bill:
     used = [node for node in plan.nodes if node.is_used]
     unpriced = tuple(node.name for node in used if node.price_per_hour is None)
     hourly = None if unpriced else plan.price_per_hour
-    lines = _lines(plan, used, hourly) if hourly is not None else ()
+    lines = () if hourly is None else _lines(plan, used, hourly)
+    idle = None if hourly is None else [line for line in lines if line.kind in IDLE]
     return Bill(
         currency=plan.currency,
         hours_per_month=HOURS_PER_MONTH,
         per_hour=hourly,
         per_month=monthly(hourly),
-        idle_per_hour=_idle(line.per_hour for line in lines if line.kind in IDLE)
-        if hourly is not None
-        else None,
-        idle_per_month=_idle(line.per_month for line in lines if line.kind in IDLE)
-        if hourly is not None
-        else None,
+        idle_per_hour=None if idle is None else sum((one.per_hour for one in idle), Decimal(0)),
+        idle_per_month=None if idle is None else sum((one.per_month for one in idle), Decimal(0)),
+        idle_percent=None if idle is None else sum((one.percent for one in idle), Decimal(0)),
         lines=lines,
         nodes=tuple(
             NodeCost(node.name, node.price_per_hour, monthly(node.price_per_hour)) for node in used
         ),
         unpriced_nodes=unpriced,
     )
-
-
-def _idle(amounts: Iterable[Decimal]) -> Decimal:
-    return sum(amounts, Decimal(0))
 
 
 def _lines(plan: Plan, used: Sequence[NodeBudget], hourly: Decimal) -> tuple[CostLine, ...]:
@@ -151,18 +149,18 @@ def _lines(plan: Plan, used: Sequence[NodeBudget], hourly: Decimal) -> tuple[Cos
 
 
 def _rounded(shares: dict[tuple[CostKind, str], Fraction], hourly: Decimal) -> tuple[CostLine, ...]:
-    monthly_total = monthly(hourly) or Decimal(0)
+    """Lines whose amounts and percentages each add up exactly; nothing costs nothing."""
     if not any(shares.values()):
-        hours, months = [Decimal(0)] * len(shares), [Decimal(0)] * len(shares)
-    else:
-        exponent = hourly.as_tuple().exponent
-        finest = Decimal(1).scaleb(exponent) if isinstance(exponent, int) else HOURLY_QUANTUM
-        weights = list(shares.values())
-        hours = list(apportion(hourly, weights, min(finest, HOURLY_QUANTUM)))
-        months = list(apportion(monthly_total, weights, CENT))
+        return tuple(CostLine(kind, name, *[Decimal(0)] * 3) for kind, name in shares)
+    exponent = hourly.as_tuple().exponent
+    finest = Decimal(1).scaleb(exponent) if isinstance(exponent, int) else HOURLY_QUANTUM
+    weights = list(shares.values())
+    percents = apportion(Decimal(100), weights, Decimal("0.1"))
+    hours = apportion(hourly, weights, min(finest, HOURLY_QUANTUM))
+    months = apportion(monthly(hourly) or Decimal(0), weights, CENT)
     return tuple(
-        CostLine(kind, name, hour, month)
-        for (kind, name), hour, month in zip(shares, hours, months, strict=True)
+        CostLine(kind, name, percent, hour, month)
+        for (kind, name), percent, hour, month in zip(shares, percents, hours, months, strict=True)
     )
 
 

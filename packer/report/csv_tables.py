@@ -1,0 +1,117 @@
+"""The report's tables as CSV: whole bytes, exact money, one file per table."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from io import StringIO
+
+from packer.plan.plan import Plan
+from packer.report.card_figures import Part
+from packer.report.document import Report, report
+from packer.report.phrases import cost_name
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def render_csv(plan: Plan) -> dict[str, str]:
+    """File name → table; an unknown amount is an empty cell."""
+    facts = report(plan)
+    return {
+        "cards.csv": _cards(facts),
+        "processes.csv": _processes(facts),
+        "workloads.csv": _workloads(facts),
+        "nodes.csv": _nodes(facts),
+        "cost.csv": _cost(facts),
+        "comparison.csv": _comparison(facts),
+    }
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: object) -> object:
+    """A cell that no spreadsheet takes for a formula; None is empty."""
+    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+        return f"'{value}"
+    return value
+
+
+def _cards(facts: Report) -> str:
+    head = "node,gpu,uuid,pool,product,allocatable_bytes,planned_bytes,expected_bytes"
+    rows = [
+        (
+            *(card.node, card.gpu, card.uuid, node.pool, card.product, card.allocatable_bytes),
+            *(card.planned_bytes, card.expected_bytes, card.headroom_bytes, card.taken_bytes),
+            *(card.slack_bytes, card.planned_percent, card.basis.value),
+        )
+        for node in facts.nodes
+        for card in node.cards
+    ]
+    more = "headroom_bytes,taken_bytes,slack_bytes,planned_percent,basis"
+    return _table(f"{head},{more}".split(","), rows)
+
+
+def _processes(facts: Report) -> str:
+    head = ["node", "gpu", "workload", "replica", "quantization", "first_layer", "last_layer"]
+    sizes = [f"{part.value}_bytes" for part in Part]
+    rows = [
+        (
+            *(card.node, card.gpu, one.workload, one.replica, one.quantization),
+            *(one.first_layer, one.last_layer),
+            *(one.bytes_of(part) for part in Part),
+            *(one.low_bytes, one.expected_bytes, one.planned_bytes, one.basis.value),
+        )
+        for node in facts.nodes
+        for card in node.cards
+        for one in card.processes
+    ]
+    return _table([*head, *sizes, "low_bytes", "expected_bytes", "planned_bytes", "basis"], rows)
+
+
+def _workloads(facts: Report) -> str:
+    head = "workload,model,architecture,replicas,quantization,cache_type_k,cache_type_v,slots"
+    rows = [
+        (
+            *(one.asked.name, one.asked.model, one.asked.architecture, group.replicas),
+            *(group.variant.quantization, group.variant.cache_type_k, group.variant.cache_type_v),
+            *(group.variant.slots, group.variant.context_per_slot, group.variant.file_bytes),
+            *(group.planned_bytes, group.host.total_bytes, one.asked.why_not_better),
+        )
+        for one in facts.workloads
+        for group in one.groups
+    ]
+    more = "context_per_slot,file_bytes,planned_bytes_per_replica,host_bytes_per_replica"
+    return _table(f"{head},{more},why_not_better".split(","), rows)
+
+
+def _nodes(facts: Report) -> str:
+    head = "node,pool,product,zone,sharing,cards,cards_in_use,host_allocatable_bytes"
+    rows = [
+        (
+            *(node.name, node.pool, node.product, node.zone, node.sharing, len(node.cards)),
+            *(node.cards_in_use, node.host_allocatable_bytes, node.host_used_bytes),
+            *(node.price_per_hour, facts.currency),
+        )
+        for node in facts.nodes
+    ]
+    return _table(f"{head},host_used_bytes,price_per_hour,currency".split(","), rows)
+
+
+def _cost(facts: Report) -> str:
+    rows = [
+        (line.kind.value, cost_name(line), line.percent, line.per_hour, line.per_month)
+        for line in facts.bill.lines
+    ]
+    return _table(("kind", "part", "percent", "per_hour", "per_month"), rows)
+
+
+def _comparison(facts: Report) -> str:
+    rows = [
+        (one.way.value, one.cards, one.cards_ratio, one.price_per_hour, one.price_per_month)
+        for one in facts.headline.comparisons
+    ]
+    return _table(("way", "cards", "cards_ratio", "price_per_hour", "price_per_month"), rows)

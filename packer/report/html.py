@@ -1,0 +1,106 @@
+"""One self-contained page: no network, no fonts to fetch, a content policy that forbids both."""
+
+from base64 import b64encode
+from hashlib import sha256
+from importlib.resources import files
+from itertools import groupby
+from operator import attrgetter
+
+from packer.plan.cost import NodeCost
+from packer.plan.plan import Plan
+from packer.report.card_figures import NodeFigures, Part
+from packer.report.document import Report, report
+from packer.report.phrases import status_words, verdict
+from packer.report.svg_cards import LINE_WIDTH, PATTERNS, Scale, legend_entries, style
+from packer.report.wording import BASIS_MARKS, BASIS_MEANINGS
+
+_MOST_WIDE_CARDS = 24
+"""With more cards than this, two of the largest share a line."""
+_ALWAYS_SHOWN = frozenset({Part.WEIGHTS, Part.CONTEXT, Part.COMPUTE, Part.PROCESS, Part.BAND})
+
+
+def render_html(plan: Plan) -> str:
+    """The report of one plan as a page; only its footer differs between equal plans."""
+    # Jinja and its template take a fifth of a second: only those who want a page pay for them.
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    from packer.report.html_filters import FILTERS
+
+    environment = Environment(
+        loader=PackageLoader("packer.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= FILTERS
+    sheet, script = style() + _resource("report.css"), _resource("report.js")
+    facts = report(plan)
+    return environment.get_template("report.html.j2").render(
+        facts=facts,
+        policy=_content_policy(sheet, script),
+        style=Markup(sheet),  # noqa: S704 — our own files
+        script=Markup(script),  # noqa: S704
+        patterns=Markup(PATTERNS),  # noqa: S704
+        status=status_words(facts.headline, facts.bound, facts.objective, facts.currency),
+        verdict=verdict(facts.headline, facts.objective),
+        legend=tuple(legend_entries(facts.nodes)),
+        pools=tuple(
+            (pool, tuple(nodes)) for pool, nodes in groupby(facts.nodes, attrgetter("pool"))
+        ),
+        cards=tuple(card for node in facts.nodes for card in node.cards),
+        scale=_scale(facts),
+        parts=_parts(facts),
+        priced=_priced(facts),
+        bases=tuple(
+            (basis.value, BASIS_MARKS[basis], BASIS_MEANINGS[basis]) for basis in BASIS_MARKS
+        ),
+    )
+
+
+def _resource(name: str) -> str:
+    return (files("packer.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _content_policy(sheet: str, script: str) -> str:
+    """Nothing may run or be fetched but the style and the script of this very page."""
+    return (
+        f"default-src 'none'; style-src '{_hash(sheet)}'; script-src '{_hash(script)}'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
+
+
+def _pools(facts: Report) -> tuple[tuple[str, tuple[NodeFigures, ...]], ...]:
+    """Nodes by pool, in plan order."""
+    return tuple((pool, tuple(nodes)) for pool, nodes in groupby(facts.nodes, attrgetter("pool")))
+
+
+def _scale(facts: Report) -> Scale:
+    """One scale for the whole page, by its largest card in use."""
+    shown = [card for node in facts.nodes if node.is_used for card in node.cards]
+    largest = max((card.allocatable_bytes for card in shown), default=1)
+    is_small = facts.headline.cards <= _MOST_WIDE_CARDS
+    return Scale(LINE_WIDTH if is_small else LINE_WIDTH // 2, largest)
+
+
+def _parts(facts: Report) -> tuple[Part, ...]:
+    """Columns of the process table; draft and projector only where a process has one."""
+    present = {
+        one.part
+        for node in facts.nodes
+        for card in node.cards
+        for process in card.processes
+        for one in process.parts
+    }
+    return tuple(part for part in Part if part in present | _ALWAYS_SHOWN)
+
+
+def _priced(facts: Report) -> tuple[tuple[NodeFigures, NodeCost], ...]:
+    """Nodes in use beside what they cost."""
+    used = [node for node in facts.nodes if node.is_used]
+    return tuple(zip(used, facts.bill.nodes, strict=True))

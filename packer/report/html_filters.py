@@ -1,0 +1,117 @@
+"""How the page's template spells figures; no arithmetic but lengths of bars."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from markupsafe import Markup
+
+from packer.plan.headline import Comparison, Headline, Way
+from packer.report.card_figures import CardFigures, Part, ProcessFigures
+from packer.report.command_text import command_text
+from packer.report.phrases import chosen_words, cost_name
+from packer.report.svg_cards import Scale, card_svg
+from packer.report.wording import (
+    BASIS_MARKS,
+    PART_COLUMNS,
+    SHARING_NAMES,
+    WAY_NAMES,
+    amount,
+    counted,
+    rate,
+    symbol,
+)
+from packer.report.workload_figures import ReplicaGroup, WorkloadFigures
+from packer.units import GIB, format_quantity
+
+
+def gib(count: int, digits: int = 1) -> str:
+    """Bytes in GiB."""
+    return f"{count / GIB:.{digits}f}"
+
+
+def part(process: ProcessFigures, of: Part) -> str:
+    """One part of a process in GiB with its basis mark; a dash when it has none."""
+    size = process.bytes_of(of)
+    return f"{BASIS_MARKS[process.basis_of(of)]}{gib(size, 2)}" if size else "–"
+
+
+def layers(process: ProcessFigures) -> str:
+    """Layers of a split process; ``all`` otherwise."""
+    if process.first_layer is None:
+        return "all"
+    return f"{process.first_layer}–{process.last_layer}"
+
+
+def places(group: ReplicaGroup) -> str:
+    """Where the replicas of a group run."""
+    return "; ".join(
+        f"{place.node} GPU {' + '.join(map(str, place.gpus))} ({place.product})"
+        for place in group.places
+    )
+
+
+def group_title(group: ReplicaGroup, one: WorkloadFigures) -> str:
+    """Names of the replicas of a group: ``chat-0, chat-1``."""
+    return ", ".join(f"{one.asked.name}-{place.replica}" for place in group.places)
+
+
+def host(group: ReplicaGroup) -> str:
+    """Node memory of one replica, with its largest known shares."""
+    total = f"{gib(group.host.total_bytes, 2)} GiB per replica"
+    parts = {
+        "weights": group.host.weights_bytes,
+        "prompt cache": group.host.prompt_cache_bytes,
+        "checkpoints": group.host.checkpoint_bytes,
+    }
+    named = [f"{name} {gib(size, 2)}" for name, size in parts.items() if size]
+    return f"{total} ({', '.join(named)})" if named else total
+
+
+def comparison_bar(one: Comparison, top: Headline) -> Markup:
+    """Cards of one way as a bar; the longest way fills the column."""
+    if one.cards is None:
+        return Markup("")
+    longest = max(other.cards or 0 for other in top.comparisons) or 1
+    css = {Way.THIS_PLAN: "bar us", Way.LOWER_BOUND: "bar bound"}.get(one.way, "bar")
+    length = Decimal(one.cards) * 99 / longest
+    return Markup(
+        '<svg class="bars" aria-hidden="true"><rect class="{}" x=".5" y="1" width="{}%" '
+        'height="13"/></svg>'
+    ).format(css, f"{length:.1f}")
+
+
+def _groups(groups: tuple[tuple[str, ...], ...]) -> str:
+    return "; ".join(" + ".join(group) for group in groups) or "–"
+
+
+def _picture(card: CardFigures, scale: Scale) -> Markup:
+    return Markup(card_svg(card, scale))  # noqa: S704 — card_svg escapes every name it is given
+
+
+def _rate(value: Decimal | None, currency: str) -> str:
+    return rate(value, currency, "h")
+
+
+FILTERS: dict[str, Callable[..., object]] = {
+    "amount": amount,
+    "chosen": chosen_words,
+    "command": command_text,
+    "comparison_bar": comparison_bar,
+    "cost_name": cost_name,
+    "counted": counted,
+    "gib": gib,
+    "group_title": group_title,
+    "groups": _groups,
+    "host": host,
+    "layers": layers,
+    "mark": lambda basis: BASIS_MARKS[basis],
+    "part": part,
+    "part_column": lambda one: PART_COLUMNS[one],
+    "picture": _picture,
+    "places": places,
+    "quantity": format_quantity,
+    "rate": _rate,
+    "sharing": lambda sharing: SHARING_NAMES[sharing],
+    "symbol": symbol,
+    "way": lambda one: WAY_NAMES[one],
+}

@@ -1,0 +1,203 @@
+"""The report as Markdown, short enough for a pull request; details are folded away."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from packer.domain.basis import Basis
+from packer.plan.plan import Plan
+from packer.report.card_figures import CardFigures
+from packer.report.command_text import command_text
+from packer.report.document import Report, report
+from packer.report.phrases import (
+    chosen_words,
+    cost_name,
+    process_words,
+    status_words,
+    verdict,
+)
+from packer.report.wording import (
+    BASIS_MARKS,
+    BASIS_MEANINGS,
+    WAY_NAMES,
+    amount,
+    counted,
+    rate,
+    symbol,
+)
+from packer.units import format_gib
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~!&@$])")
+
+
+def render_markdown(plan: Plan) -> str:
+    """The report of one plan; what the run contributed is not in it, so equal plans are equal."""
+    facts = report(plan)
+    sections = (
+        _summary(facts),
+        _comparison(facts),
+        _cards(facts),
+        _workloads(facts),
+        _cost(facts),
+        _commands(facts),
+        _trust(facts),
+        _inputs(facts),
+    )
+    return "\n\n".join("\n".join(lines) for lines in sections) + "\n"
+
+
+def escaped(text: object) -> str:
+    """Text that Markdown and HTML leave as it is, on one line."""
+    return _SPECIAL.sub(r"\\\1", " ".join(str(text).split()))
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], right: int) -> Iterator[str]:
+    """A table whose columns from ``right`` on are aligned to the right."""
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'|'.join('--:' if index >= right else '---' for index in range(len(head)))}|"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+
+
+def _summary(facts: Report) -> list[str]:
+    top, bill = facts.headline, facts.bill
+    status = status_words(top, facts.bound, facts.objective, facts.currency)
+    lines = [
+        f"## {escaped(facts.inputs.fleet_name)} on {escaped(facts.inputs.inventory_name)}",
+        "",
+        f"**{counted(top.cards, 'card')} of {top.cards_available}** for "
+        f"{counted(top.workloads, 'workload')} in {counted(top.replicas, 'replica')} · {status}. "
+        f"{verdict(top, facts.objective)}",
+        "",
+    ]
+    if bill.per_month is None:
+        return [*lines, "**Price unknown**, which is never counted as 0."]
+    month = f"{amount(bill.per_month, 0)} {_money(facts)}/month ({bill.hours_per_month} h)"
+    hour = escaped(rate(bill.per_hour, facts.currency, "h"))
+    idle = f"{amount(bill.idle_per_month, 0)} ({bill.idle_percent} %)"
+    return [*lines, f"**{hour}** · {month}, of which idle {idle}."]
+
+
+def _money(facts: Report) -> str:
+    return escaped(symbol(facts.currency))
+
+
+def _comparison(facts: Report) -> Iterator[str]:
+    rows = [
+        (
+            WAY_NAMES[one.way],
+            "–" if one.cards is None else str(one.cards),
+            "–" if one.cards_ratio is None else f"{one.cards_ratio}",
+            amount(one.price_per_hour),
+            amount(one.price_per_month, 0),
+        )
+        for one in facts.headline.comparisons
+    ]
+    money = _money(facts)
+    head = ("way of placing", "cards", "× this plan", f"{money}/h", f"{money}/month")
+    yield from _table(head, rows, 1)
+    for note in facts.baseline_notes:
+        yield ""
+        yield escaped(note)
+
+
+def _cards(facts: Report) -> Iterator[str]:
+    yield "### Cards"
+    yield ""
+    rows = [
+        (
+            escaped(card.node),
+            str(card.gpu),
+            escaped(card.product),
+            ", ".join(escaped(process_words(one)) for one in card.processes),
+            _planned(card),
+            format_gib(card.headroom_bytes),
+            format_gib(card.taken_bytes),
+            format_gib(card.slack_bytes),
+            format_gib(card.allocatable_bytes),
+        )
+        for node in facts.nodes
+        for card in node.cards
+        if card.processes
+    ]
+    sizes = ("planned GiB", "headroom", "others", "left over", "allocatable")
+    yield from _table(("node", "GPU", "product", "processes", *sizes), rows, 4)
+
+
+def _planned(card: CardFigures) -> str:
+    return f"{escaped(BASIS_MARKS[card.basis])}{format_gib(card.planned_bytes)}"
+
+
+def _workloads(facts: Report) -> Iterator[str]:
+    yield "### Workloads"
+    yield ""
+    rows = [
+        (
+            escaped(one.asked.name),
+            escaped(one.asked.model),
+            str(group.replicas),
+            escaped(chosen_words(group)),
+            escaped(one.asked.why_not_better or "–"),
+            amount(one.per_month),
+        )
+        for one in facts.workloads
+        for group in one.groups
+    ]
+    head = ("workload", "model", "replicas", "chosen", "why not better", f"{_money(facts)}/month")
+    yield from _table(head, rows, 5)
+
+
+def _cost(facts: Report) -> Iterator[str]:
+    yield "### What the bill pays for"
+    yield ""
+    if not facts.bill.lines:
+        yield "Unknown: a node in use has no price, or the prices cannot be added up."
+        return
+    rows = [
+        (escaped(cost_name(line)), f"{line.percent} %", amount(line.per_month))
+        for line in facts.bill.lines
+    ]
+    total = ("**Bill**", "100.0 %", f"**{amount(facts.bill.per_month)}**")
+    yield from _table(("part", "share", f"{_money(facts)}/month"), [*rows, total], 1)
+
+
+def _commands(facts: Report) -> Iterator[str]:
+    yield "<details><summary>Command lines</summary>"
+    for one in facts.workloads:
+        for group in one.groups:
+            names = [f"{one.asked.name}-{place.replica}" for place in group.places]
+            yield ""
+            yield escaped(", ".join(names))
+            yield ""
+            yield from _fenced(command_text(group.argv))
+    yield ""
+    yield "</details>"
+
+
+def _fenced(text: str) -> tuple[str, str, str]:
+    """A code block whose fence is longer than any run of backticks in it."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}sh", text, fence
+
+
+def _trust(facts: Report) -> Iterator[str]:
+    yield "<details><summary>What to trust, and how far</summary>"
+    yield ""
+    for basis in Basis:
+        mark = f" {escaped(BASIS_MARKS[basis])}" if BASIS_MARKS[basis] else ""
+        yield f"- **{basis.value}{mark}**: {BASIS_MEANINGS[basis]}"
+    for caveat in facts.caveats:
+        yield f"- **{escaped(caveat.topic)}**: {escaped(caveat.text)}"
+    for note in facts.notes:
+        yield f"- {escaped(note)}"
+    yield ""
+    yield "</details>"
+
+
+def _inputs(facts: Report) -> Iterator[str]:
+    inputs, versions = facts.inputs, facts.versions
+    yield (
+        f"Fleet `{inputs.fleet_sha256[:12]}` · inventory `{inputs.inventory_sha256[:12]}` · seed "
+        f"{facts.policy.seed} · llama.cpp {escaped(facts.server.build)} · gpu-packer "
+        f"{escaped(versions.gpu_packer)} · catalogue {escaped(versions.catalogue)}"
+    )

@@ -1,0 +1,64 @@
+"""Sentences and phrases that several reports say the same way."""
+
+from decimal import ROUND_CEILING, Decimal
+
+from packer.domain.workload import Objective
+from packer.plan.cost import CostKind, CostLine
+from packer.plan.headline import Headline
+from packer.report.card_figures import ProcessFigures
+from packer.report.wording import COST_NAMES, counted, rate
+from packer.report.workload_figures import ReplicaGroup
+from packer.units import format_quantity
+
+
+def layer_range(first: int, last: int) -> str:
+    """Layers of one card: ``layers 0–41``."""
+    return f"layers {first}–{last}" if last > first else f"layer {first}"
+
+
+def process_words(process: ProcessFigures) -> str:
+    """A process and, when its replica is split, its layers: ``chat-0 layers 0–41``."""
+    if process.first_layer is None or process.last_layer is None:
+        return process.name
+    return f"{process.name} {layer_range(process.first_layer, process.last_layer)}"
+
+
+def chosen_words(group: ReplicaGroup) -> str:
+    """What a group of replicas runs: ``Q4_K_M · KV q8_0 · 8 × 16Ki``."""
+    variant = group.variant
+    parts = [variant.quantization]
+    if group.context_bytes:
+        same = variant.cache_type_k == variant.cache_type_v
+        types = variant.cache_type_k + ("" if same else f"/{variant.cache_type_v}")
+        parts.append(f"KV {types}")
+    parts.append(f"{variant.slots} × {format_quantity(variant.context_per_slot)}")
+    if variant.draft_model:
+        parts.append("with draft model")
+    return " · ".join(parts)
+
+
+def cost_name(line: CostLine) -> str:
+    """What a line of the bill pays for."""
+    return line.name if line.kind is CostKind.WORKLOAD else COST_NAMES[line.kind]
+
+
+def status_words(head: Headline, bound: Decimal, objective: Objective, currency: str) -> str:
+    """How good a plan is known to be: ``optimal, proved``, or its bound and gap.
+
+    The first word of a proved plan appears nowhere else.
+    """
+    if head.is_proved:
+        return "optimal, proved"
+    if objective is Objective.PRICE:
+        least = f"at least {rate(bound, currency, 'h')}"
+    else:
+        least = f"at least {counted(int(bound.to_integral_value(ROUND_CEILING)), 'card')}"
+    return f"feasible, {least} proved necessary, gap {head.gap_percent} %"
+
+
+def verdict(head: Headline, objective: Objective) -> str:
+    """What the proof means, in a sentence."""
+    better = "costs less" if objective is Objective.PRICE else "takes fewer cards"
+    if head.is_proved:
+        return f"No plan on this inventory {better}."
+    return f"A plan that {better} may exist, by at most {head.gap_percent} %."

@@ -1,0 +1,80 @@
+"use strict";
+(() => {
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const number = (text) => {
+    const value = parseFloat(text.replace(/[~≈,\s]/g, ""));
+    return Number.isNaN(value) ? null : value;
+  };
+  const cell = (row, index) => row.cells[index].textContent.trim();
+  const compare = (index, sign) => (one, other) => {
+    const [a, b] = [cell(one, index), cell(other, index)];
+    const [x, y] = [number(a), number(b)];
+    if (x !== null && y !== null && x !== y) return sign * (x - y);
+    if ((x === null) !== (y === null)) return x === null ? 1 : -1;
+    return sign * a.localeCompare(b, "en", { numeric: true });
+  };
+
+  const sortBy = (table, header) => {
+    const ascending = header.getAttribute("aria-sort") !== "ascending";
+    for (const other of all("thead th[aria-sort]", table)) other.setAttribute("aria-sort", "none");
+    header.setAttribute("aria-sort", ascending ? "ascending" : "descending");
+    const body = table.tBodies[0];
+    body.append(...[...body.rows].sort(compare(header.cellIndex, ascending ? 1 : -1)));
+  };
+  for (const table of all("table.sort")) {
+    for (const header of all("thead th", table)) {
+      const button = document.createElement("button");
+      button.append(...header.childNodes);
+      header.append(button);
+      header.setAttribute("aria-sort", "none");
+      button.addEventListener("click", () => sortBy(table, header));
+    }
+  }
+
+  const box = document.getElementById("find");
+  const said = document.getElementById("found");
+  const entries = all("[data-find]").map((element) => ({
+    element,
+    text: (element.textContent + " " + (element.getAttribute("aria-label") || "")).toLowerCase(),
+  }));
+  const search = () => {
+    const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const shown = { card: 0, workload: 0 };
+    for (const { element, text } of entries) {
+      const matches = words.every((word) => text.includes(word));
+      element.classList.toggle("hide", !matches);
+      if (matches && element.dataset.find in shown) shown[element.dataset.find] += 1;
+    }
+    for (const group of all(".node")) {
+      group.classList.toggle("hide", !group.querySelector("svg[data-find]:not(.hide)"));
+    }
+    said.textContent = words.length ? `${shown.card} cards, ${shown.workload} workloads` : "";
+  };
+  box.form.hidden = false;
+  box.form.addEventListener("submit", (event) => event.preventDefault());
+  box.addEventListener("input", search);
+  if (box.value) search();
+
+  for (const block of all("pre")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "copy";
+    button.textContent = "Copy";
+    button.setAttribute("aria-label", `Copy the command line of ${block.dataset.of}`);
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(block.textContent);
+        button.textContent = "Copied";
+      } catch {
+        getSelection().selectAllChildren(block);
+        button.textContent = "Selected";
+      }
+      setTimeout(() => { button.textContent = "Copy"; }, 2000);
+    });
+    block.previousElementSibling.append(button);
+  }
+
+  addEventListener("beforeprint", () => {
+    for (const details of all("details")) details.open = true;
+  });
+})();
