@@ -7,6 +7,7 @@ data/models/headers.tar.gz of the folder named, and prints what it left out.
 """
 
 import csv
+import gzip
 import io
 import itertools
 import json
@@ -19,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from packer.catalogue.gpus import gpus_matching
 from packer.domain.model import ModelFile
 from packer.gguf.header import read_model_file
 
@@ -306,11 +308,78 @@ def make_models(shared: Path) -> None:
     print(f"models.zip: {len(models)} models, {len(packed.getvalue())} bytes")
 
 
+PRICE_KINDS = ("ondemand", "spot", "reserved_1y", "reserved_3y")
+
+
+def seen_on(text: str) -> str:
+    """Day a price was seen, as an ISO date; empty where the source names only years."""
+    match = re.fullmatch(r"(\d{4}-\d{2})(-\d{2})?", text)
+    return f"{match[1]}{match[2] or '-01'}" if match else ""
+
+
+def price_row(row: dict[str, str], products: list[str]) -> dict[str, Any]:
+    """One compiled price in the package's columns."""
+    amounts = {kind: row[f"price_hour_{kind}"] for kind in PRICE_KINDS}
+    as_of = seen_on(row["as_of"])
+    return {
+        **{key: row[key] for key in ("provider", "region", "instance_type", "gpu")},
+        "products": products,
+        "gpu_count": int(row["gpu_count"]),
+        "vcpus": leading_number(row["vcpus"]) if row["vcpus"] else None,
+        "memory_gib": leading_number(row["ram_gib"]) if row["ram_gib"] else None,
+        "on_demand_per_hour": amounts["ondemand"],
+        "spot_per_hour": amounts["spot"],
+        "reserved_1y_per_hour": amounts["reserved_1y"],
+        "reserved_3y_per_hour": amounts["reserved_3y"],
+        "reserved_note": row["reserved_note"],
+        "currency": row["currency"],
+        "as_of": as_of,
+        "as_of_note": row["as_of"] if as_of != row["as_of"] else "",
+        "source": row["source"],
+    }
+
+
+def why_left_out(row: dict[str, str], products: list[str]) -> str:
+    """Reason a compiled price is not shipped; empty if it is."""
+    if not products:
+        return row["gpu"]
+    if not row["gpu_count"].isdigit():
+        return "a part of a card"
+    return "" if any(row[f"price_hour_{kind}"] for kind in PRICE_KINDS) else "no price"
+
+
+def make_prices(shared: Path) -> None:
+    """Writes prices.json.gz: columns, rows, and what was left out by reason."""
+    kept: dict[str, dict[str, Any]] = {}
+    left_out: dict[str, int] = {}
+    with (shared / "data/catalogue/prices.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            products = [product.name for product in gpus_matching(row["gpu"])]
+            reason = why_left_out(row, products)
+            made = {} if reason else price_row(row, products)
+            if json.dumps(made) in kept:
+                reason = "the same row again"
+            if reason:
+                left_out[reason] = left_out.get(reason, 0) + 1
+            else:
+                kept[json.dumps(made)] = made
+    rows = list(kept.values())
+    document = {
+        "columns": list(rows[0]),
+        "left_out": left_out,
+        "rows": [list(row.values()) for row in rows],
+    }
+    text = json.dumps(document, separators=(",", ":"))
+    (DATA / "prices.json.gz").write_bytes(gzip.compress(text.encode(), 9, mtime=0))
+    print(f"prices.json.gz: {len(rows)} rows, {sum(left_out.values())} left out: {left_out}")
+
+
 def main() -> None:
     """Make every data file."""
     shared = Path(sys.argv[1])
     make_gpus(shared)
     make_models(shared)
+    make_prices(shared)
 
 
 if __name__ == "__main__":
