@@ -8,26 +8,30 @@
     print(api.plan_table(plan))
     api.render(plan, "build/manifests")
     api.report(plan, "build/report")
+
+Each function imports what it needs when it is called, so that asking for little loads little.
 """
 
 import hashlib
 import os
 import platform
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from packer import __version__
 from packer.domain.node import Inventory, Sharing
 from packer.domain.workload import Fleet
-from packer.errors import InvalidInput, Location, Problem
+from packer.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
+    from packer.kubernetes_objects.options import RenderOptions
     from packer.plan.plan import Plan
     from packer.solver.outcome import Progress
+    from packer.spec.lookups import Lookups
 
 
 @dataclass(frozen=True)
@@ -50,19 +54,242 @@ def load(fleet: str | Path, inventory: str | Path) -> Input:
     from packer.spec.fleet_file import read_fleet
     from packer.spec.inventory_file import read_inventory
 
+    lookups = _lookups()
     problems: list[Problem] = []
-    read: list[Fleet | Inventory] = []
-    hashes = []
-    for path, reader in ((fleet, read_fleet), (inventory, read_inventory)):
-        try:
-            text = read_text(path)
-            hashes.append(hashlib.sha256(text.encode()).hexdigest())
-            read.append(reader(text, str(path), _lookups()))
-        except InvalidInput as error:
-            problems += error.problems
-    if problems:
+    found_inventory, found_fleet, hashes = None, None, ["", ""]
+    try:
+        text = read_text(inventory)
+        hashes[1] = _sha256(text)
+        found_inventory = read_inventory(text, str(inventory), lookups)
+        lookups = lookups.knowing(pool.gpu for pool in found_inventory.pools)
+    except InvalidInput as error:
+        problems += error.problems
+    try:
+        text = read_text(fleet)
+        hashes[0] = _sha256(text)
+        found_fleet = read_fleet(text, str(fleet), lookups)
+    except InvalidInput as error:
+        problems = [*error.problems, *problems]
+    if found_fleet is None or found_inventory is None:
         raise InvalidInput(problems)
-    one, other = read
-    assert isinstance(one, Fleet)  # noqa: S101 — the readers' own types, in this order
-    assert isinstance(other, Inventory)  # noqa: S101
-    return Input(one, other, *hashes)
+    return Input(found_fleet, found_inventory, hashes[0], hashes[1])
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _lookups() -> "Lookups":
+    from packer.catalogue.gpus import find_gpu
+    from packer.catalogue.models import find_model, load_model_file
+    from packer.gguf.header import read_model_file
+    from packer.spec.lookups import Lookups
+
+    return Lookups(
+        gpu=find_gpu,
+        model_file=read_model_file,
+        catalogue_quantizations=lambda name: find_model(name).quantizations,
+        catalogue_file=lambda name, quantization: load_model_file(
+            find_model(name).id, quantization
+        ),
+    )
+
+
+def plan(
+    inputs: Input,
+    *,
+    time_limit_seconds: float = 60.0,
+    gap: float = 0.0,
+    seed: int = 1,
+    workers: int = 2,
+    progress: "Callable[[Progress], None] | None" = None,
+) -> "Plan":
+    """The plan of a fleet on an inventory: optimal, or with its certified gap; always audited.
+
+    Raises:
+        Infeasible: No placement exists; carries the reasons and what would help.
+        OutOfTime: No plan was found in time; carries the bound.
+        InvalidInput: The objective is price, and a pool has none.
+    """
+    from packer.plan.planning import make_plan
+    from packer.solver.stopping import Limits
+
+    limits = Limits(time_seconds=time_limit_seconds, gap=gap, seed=seed, workers=workers)
+    build = inputs.fleet.server_image.build
+    return make_plan(
+        inputs.fleet,
+        inputs.inventory,
+        _tools(build),
+        _facts(inputs),
+        limits=limits,
+        progress=progress,
+    )
+
+
+def _tools(build: str) -> Any:
+    from packer.llamacpp.arguments import parse_arguments
+    from packer.llamacpp.command import format_command
+    from packer.plan.tools import Tools
+
+    return Tools(
+        format_command=lambda options, serving: format_command(options, serving, build=build),
+        parse_arguments=lambda argv: parse_arguments(argv, build=build),
+    )
+
+
+def _facts(inputs: Input) -> Any:
+    from importlib.metadata import version
+
+    from packer.catalogue.edition import catalogue_edition
+    from packer.plan.plan import Inputs, Run, Versions
+    from packer.plan.tools import Facts
+
+    return Facts(
+        inputs=Inputs(
+            fleet_name=inputs.fleet.name,
+            fleet_sha256=inputs.fleet_sha256,
+            inventory_name=inputs.inventory.name,
+            inventory_sha256=inputs.inventory_sha256,
+        ),
+        versions=Versions(
+            gpu_packer=__version__,
+            ortools=version("ortools"),
+            llama_cpp_build=inputs.fleet.server_image.build,
+            catalogue=catalogue_edition(),
+        ),
+        run=Run(
+            solver_seconds=0.0,
+            total_seconds=0.0,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            python=platform.python_version(),
+            platform=f"{sys.platform} {platform.machine()}",
+            processors=os.cpu_count() or 1,
+        ),
+    )
+
+
+def read_plan(path: str | Path) -> "Plan":
+    """A saved plan; ``-`` is standard input.
+
+    Raises:
+        InvalidInput: The file is no plan, or one of another version.
+    """
+    from packer.files.text import read_text
+    from packer.spec.plan_file import read_plan as parse_plan
+
+    return parse_plan(read_text(path), str(path))
+
+
+def plan_text(plan: "Plan") -> str:
+    """The plan as JSON, the contract of ``schemas/plan.schema.json``."""
+    from packer.spec.plan_file import format_plan
+
+    return format_plan(plan)
+
+
+def plan_yaml(plan: "Plan") -> str:
+    """The plan as YAML, with the keys of the JSON."""
+    import json
+
+    import yaml
+
+    return yaml.safe_dump(json.loads(plan_text(plan)), sort_keys=False, allow_unicode=True)
+
+
+def save(plan: "Plan", path: str | Path) -> None:
+    """Write a plan as JSON, whole or not at all."""
+    from packer.files.whole_file import write_file
+
+    write_file(Path(path), plan_text(plan))
+
+
+def plan_table(plan: "Plan", *, wide: bool = False, width: int = 120) -> str:
+    """The plan for people in a terminal."""
+    from packer.report.terminal import plan_table as table
+    from packer.report.terminal import shows_unicode
+
+    return table(plan, wide=wide, width=width, unicode=shows_unicode(sys.stdout))
+
+
+def explain(plan: "Plan", workload: str) -> str:
+    """Why a workload runs where it does, what was refused, and what would save a card."""
+    from packer.plan.explanation import explain_workload
+
+    return explain_workload(plan, workload)
+
+
+def manifests(
+    plan: "Plan",
+    *,
+    namespace: str = "llm",
+    sharing: Sharing | None = None,
+    allow_host_path: bool = False,
+) -> dict[str, str]:
+    """Kubernetes manifests of a plan: relative path → YAML."""
+    from packer.kubernetes_objects.render import render as render_objects
+
+    return render_objects(plan, _render_options(plan, namespace, sharing, allow_host_path))
+
+
+def _render_options(
+    plan: "Plan", namespace: str, sharing: Sharing | None, allow_host_path: bool
+) -> "RenderOptions":
+    from packer.kubernetes_objects.options import RenderOptions
+
+    return RenderOptions(namespace=namespace, sharing=sharing, allow_host_path=allow_host_path)
+
+
+def render(
+    plan: "Plan",
+    out: str | Path,
+    *,
+    namespace: str = "llm",
+    sharing: Sharing | None = None,
+    allow_host_path: bool = False,
+) -> tuple[str, ...]:
+    """Write the manifests of a plan into a folder; returns their relative paths."""
+    from packer.files.tree import write_tree
+
+    texts = manifests(plan, namespace=namespace, sharing=sharing, allow_host_path=allow_host_path)
+    write_tree(Path(out), texts)
+    return tuple(sorted(texts))
+
+
+def guarantees(plan: "Plan", *, sharing: Sharing | None = None) -> tuple[str, ...]:
+    """Per card: what is planned, and what the sharing mechanism guarantees."""
+    from packer.kubernetes_objects.guarantees import describe_guarantees
+
+    return tuple(describe_guarantees(plan, sharing))
+
+
+REPORT_FILES = {
+    "html": "index.html",
+    "markdown": "report.md",
+    "json": "report.json",
+}
+
+
+def report(
+    plan: "Plan", out: str | Path, *, formats: Sequence[str] = ("html", "markdown", "json")
+) -> tuple[str, ...]:
+    """Write a plan's report into a folder; returns the file names."""
+    from packer.files.tree import write_tree
+    from packer.report.html import render_html
+    from packer.report.json_twin import render_json
+    from packer.report.markdown import render_markdown
+
+    writers = {"html": render_html, "markdown": render_markdown, "json": render_json}
+    texts = {REPORT_FILES[name]: writers[name](plan) for name in formats if name in writers}
+    if "csv" in formats:
+        from packer.report.csv_tables import render_csv
+
+        texts |= render_csv(plan)
+    write_tree(Path(out), texts)
+    return tuple(texts)
+
+
+def schema_text(document: str) -> str:
+    """JSON Schema of ``fleet``, ``inventory`` or ``plan``."""
+    from packer.spec.json_schema import format_schema
+
+    return format_schema(document)  # type: ignore[arg-type]

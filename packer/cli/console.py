@@ -2,12 +2,11 @@
 
 import os
 import sys
-from pathlib import Path
 from typing import TextIO
 
 import typer
 
-from packer.errors import Infeasible, InvalidInput, Location, Problem
+from packer.errors import Infeasible, InvalidInput
 
 
 def print_data(text: str) -> None:
@@ -69,29 +68,3 @@ def infeasible_text(answer: Infeasible) -> str:
     if not answer.relaxations:
         lines[-1] = "  No single change that was tried is enough."
     return "\n".join(lines)
-
-
-def read_text(path: str) -> tuple[str, str]:
-    """Text of a file or of stdin (``-``), with the name to call it by in errors.
-
-    Raises:
-        InvalidInput: The file cannot be read, or is not UTF-8.
-    """
-    if path == "-":
-        return sys.stdin.read(), "<stdin>"
-    try:
-        return Path(path).read_text(encoding="utf-8"), path
-    except UnicodeDecodeError as error:
-        raise InvalidInput(
-            Problem("P0102", "the file is not UTF-8 text", Location(path), why=str(error))
-        ) from error
-    except OSError as error:
-        raise InvalidInput(
-            Problem(
-                "P0101",
-                "the file cannot be read",
-                Location(path),
-                why=error.strerror or str(error),
-                help="check the path; `-` reads standard input",
-            )
-        ) from error

@@ -55,7 +55,9 @@ def _print_version(wanted: bool) -> None:
 def options(
     version: Annotated[
         bool,
-        typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True),
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
     ] = False,
 ) -> None:
     """Pack llama.cpp model servers on the fewest GPUs, with a proof."""
@@ -79,7 +81,7 @@ def run(arguments: list[str] | None = None) -> int:
         return stop.exit_code
     except typer.Abort:
         return exit_status.INTERRUPTED
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         return _other(error)
     return status if isinstance(status, int) else exit_status.DONE
 

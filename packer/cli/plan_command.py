@@ -53,10 +53,8 @@ def plan(
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the solver.")] = 1,
     workers: Annotated[
         int,
-        typer.Option(
-            min=0, max=256, envvar="GPU_PACKER_WORKERS", help="Solver threads; 0 lets it choose."
-        ),
-    ] = 0,
+        typer.Option(min=1, max=256, envvar="GPU_PACKER_WORKERS", help="Solver threads."),
+    ] = 2,
     max_cost: Annotated[
         str, typer.Option(metavar="12/h", help="Exit 1 when the plan costs more.")
     ] = "",

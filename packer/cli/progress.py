@@ -19,12 +19,11 @@ class SolverProgress:
         """Show one step."""
         if not self._animated:
             return
-        incumbent = "–" if progress.incumbent is None else str(progress.incumbent)
-        bound = "–" if progress.bound is None else str(progress.bound)
-        gap = f"{progress.gap:.1%}" if progress.gap is not None else "–"
+        best, bound = progress.objective, progress.bound
+        gap = f"{(best - bound) / best:.1%}" if best and bound is not None else "–"
         sys.stderr.write(
-            f"\r\x1b[2K{progress.phase}: incumbent {incumbent}, bound {bound}, gap {gap}, "
-            f"{progress.seconds:.1f} s"
+            f"\r\x1b[2K{progress.phase}: incumbent {_shown(best)}, bound {_shown(bound)}, "
+            f"gap {gap}, {progress.seconds:.1f} s"
         )
         sys.stderr.flush()
         self._shown = True
@@ -43,3 +42,7 @@ class SolverProgress:
         if self._shown:
             sys.stderr.write("\r\x1b[2K")
             sys.stderr.flush()
+
+
+def _shown(value: int | None) -> str:
+    return "–" if value is None else str(value)

@@ -7,5 +7,5 @@ _WIDTH_OF_A_PIPE = 120
 
 
 def terminal_width() -> int:
-    """Columns of the terminal, or a fixed width when stdout is not one, so that output is stable."""
+    """Columns of the terminal, or a fixed width for a pipe, so that its output is stable."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDTH_OF_A_PIPE

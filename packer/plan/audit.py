@@ -1,35 +1,27 @@
 """The independent audit: every card's budget again, from the chosen command lines alone.
 
-Shares no code with the solver. It believes nothing in the plan but ``argv``, ``node`` and ``gpus``: it
-parses each command line, asks the memory model what that process takes, adds up every card and node,
-and compares with what the plan says and with every rule of the fleet.
+Shares no code with the solver. It believes nothing in the plan but ``argv``, ``node`` and ``gpus``:
+it parses each command line, asks the memory model what that process takes, adds up every card and
+node, and compares with what the plan says and with every rule of the fleet.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
-from packer.domain.node import Inventory, NodePool
+from packer.domain.node import Inventory
 from packer.domain.server_options import ServerOptions
-from packer.domain.workload import Fleet, Objective, Spread, Variant, Workload
+from packer.domain.workload import Fleet, Variant, Workload
 from packer.errors import AuditFailed
 from packer.memory.estimate import estimate_memory
 from packer.memory.result import Card, MemoryEstimate
-from packer.plan.plan import Placement, Plan, Status
+from packer.plan.audit_rules import Site, broken_rules
+from packer.plan.plan import Placement, Plan
 
 ParseArguments = Callable[[Sequence[str]], ServerOptions]
 
 
-@dataclass(frozen=True)
-class _Site:
-    """One node of the inventory."""
-
-    pool: NodePool
-    index: int
-
-
 def audit(plan: Plan, fleet: Fleet, inventory: Inventory, parse: ParseArguments) -> None:
-    """Raise AuditFailed with every contradiction between a plan, its command lines and the rules."""
+    """Raise AuditFailed with every contradiction of a plan, its command lines and the rules."""
     findings = tuple(find_contradictions(plan, fleet, inventory, parse))
     if findings:
         raise AuditFailed(findings)
@@ -40,7 +32,7 @@ def find_contradictions(
 ) -> Iterator[str]:
     """Every way the plan contradicts its own command lines, its inventory or its fleet."""
     sites = {
-        pool.node_name(index): _Site(pool, index)
+        pool.node_name(index): Site(pool, index)
         for pool in inventory.pools
         for index in range(pool.nodes)
     }
@@ -60,14 +52,11 @@ def find_contradictions(
     yield from _wrong_bytes(sound, estimates)
     yield from _overfull_cards(plan, sound, estimates, sites, fleet)
     yield from _overfull_nodes(sound, estimates, sites)
-    yield from _missing_replicas(plan, workloads)
-    yield from _broken_spread(sound, workloads, sites)
-    yield from _broken_neighbours(sound, fleet)
-    yield from _wrong_totals(plan, sites)
+    yield from broken_rules(plan, sound, fleet, sites)
 
 
 def _broken_references(
-    placement: Placement, workloads: Mapping[str, Workload], sites: Mapping[str, _Site]
+    placement: Placement, workloads: Mapping[str, Workload], sites: Mapping[str, Site]
 ) -> Iterator[str]:
     who = f"{placement.workload}-{placement.replica}"
     site = sites.get(placement.node)
@@ -81,21 +70,23 @@ def _broken_references(
     if site is None:
         yield f"{who}: no node {placement.node}"
         return
+    yield from _broken_site(who, placement, site)
+    if workload is not None and not _allows(workload, site.pool.gpu.name):
+        yield f"{who}: {site.pool.gpu.name} is refused by the fleet"
+
+
+def _broken_site(who: str, placement: Placement, site: Site) -> Iterator[str]:
     if placement.node in site.pool.unavailable:
         yield f"{who}: node {placement.node} is unavailable"
     if len(set(placement.gpus)) != len(placement.gpus) or not placement.gpus:
         yield f"{who}: its cards are not distinct"
     if any(not 0 <= gpu < site.pool.gpus_per_node for gpu in placement.gpus):
         yield f"{who}: {placement.node} has no such card"
-    if workload is not None and not _allows(workload, site.pool.gpu.name):
-        yield f"{who}: {site.pool.gpu.name} is refused by the fleet"
 
 
 def _variant(workload: Workload, placement: Placement) -> Variant | None:
     wanted = (placement.variant.quantization, placement.variant.model)
-    return next(
-        (v for v in workload.variants if (v.quantization, v.model.origin) == wanted), None
-    )
+    return next((v for v in workload.variants if (v.quantization, v.model.origin) == wanted), None)
 
 
 def _allows(workload: Workload, product: str) -> bool:
@@ -104,7 +95,7 @@ def _allows(workload: Workload, product: str) -> bool:
 
 
 def _recompute(
-    placement: Placement, workload: Workload, site: _Site, parse: ParseArguments, plan: Plan
+    placement: Placement, workload: Workload, site: Site, parse: ParseArguments, plan: Plan
 ) -> MemoryEstimate:
     """Bytes of one process, from its command line on the cards it is given."""
     gpu = site.pool.gpu
@@ -149,7 +140,7 @@ def _overfull_cards(
     plan: Plan,
     placements: Iterable[Placement],
     estimates: _Estimates,
-    sites: Mapping[str, _Site],
+    sites: Mapping[str, Site],
     fleet: Fleet,
 ) -> Iterator[str]:
     used: dict[tuple[str, int], int] = defaultdict(int)
@@ -175,7 +166,7 @@ def _overfull_cards(
 
 
 def _overfull_nodes(
-    placements: Iterable[Placement], estimates: _Estimates, sites: Mapping[str, _Site]
+    placements: Iterable[Placement], estimates: _Estimates, sites: Mapping[str, Site]
 ) -> Iterator[str]:
     used: Counter[str] = Counter()
     for placement in placements:
@@ -185,65 +176,3 @@ def _overfull_nodes(
         limit = sites[node].pool.host_memory_bytes
         if total > limit:
             yield f"{node}: {total} bytes of node memory are planned, {limit} are there"
-
-
-def _missing_replicas(plan: Plan, workloads: Mapping[str, Workload]) -> Iterator[str]:
-    placed: dict[str, list[int]] = defaultdict(list)
-    for placement in plan.placements:
-        placed[placement.workload].append(placement.replica)
-    for name, workload in workloads.items():
-        if sorted(placed[name]) != list(range(workload.replicas)):
-            yield f"{name}: replicas {sorted(placed[name])} of {workload.replicas} are placed"
-
-
-def _broken_spread(
-    placements: Iterable[Placement],
-    workloads: Mapping[str, Workload],
-    sites: Mapping[str, _Site],
-) -> Iterator[str]:
-    seen: Counter[tuple[str, str]] = Counter()
-    for placement in placements:
-        spread = workloads[placement.workload].spread
-        site = sites[placement.node]
-        if spread is Spread.NODE:
-            seen[placement.workload, placement.node] += 1
-        elif spread is Spread.ZONE:
-            seen[placement.workload, f"zone {site.pool.zone_of(site.index)!r}"] += 1
-    for (name, unit), count in seen.items():
-        if count > 1:
-            yield f"{name}: {count} replicas meet on {unit}"
-
-
-def _broken_neighbours(placements: Sequence[Placement], fleet: Fleet) -> Iterator[str]:
-    on_node: dict[str, set[str]] = defaultdict(set)
-    for placement in placements:
-        on_node[placement.node].add(placement.workload)
-    for node, names in sorted(on_node.items()):
-        for group in fleet.keep_apart:
-            if len(names & set(group)) > 1:
-                yield f"{node}: {sorted(names & set(group))} must be kept apart"
-        for group in fleet.keep_together:
-            if names & set(group) and not set(group) <= names:
-                yield f"{node}: {sorted(group)} must be kept together"
-
-
-def _wrong_totals(plan: Plan, sites: Mapping[str, _Site]) -> Iterator[str]:
-    cards = {(p.node, gpu) for p in plan.placements for gpu in p.gpus}
-    nodes = sorted({node for node, _ in cards if node in sites})
-    if plan.cards != len(cards):
-        yield f"the plan says {plan.cards} cards, its placements use {len(cards)}"
-    if plan.objective is Objective.CARDS:
-        value = len(cards)
-    else:
-        prices = [sites[node].pool.price for node in nodes]
-        known = [price.on_demand for price in prices if price and price.on_demand is not None]
-        if len(known) != len(prices):
-            yield "the objective is price, and a used node has none"
-            return
-        value = sum(known)  # type: ignore[assignment]
-    if plan.objective_value != value:
-        yield f"the plan says {plan.objective_value} {plan.objective}, its placements give {value}"
-    if plan.bound > plan.objective_value:
-        yield f"the bound {plan.bound} is above the value {plan.objective_value}"
-    if plan.status is Status.OPTIMAL and plan.bound != plan.objective_value:
-        yield "the plan is called optimal, and its bound is lower than its value"

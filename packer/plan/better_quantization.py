@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from decimal import Decimal
 
-from packer.domain.workload import Objective, Workload
+from packer.domain.workload import Workload
 from packer.plan.plan import Alternative
 from packer.solver.assignment import Assignment
 from packer.solver.candidates import CandidateSet, Refused
@@ -26,8 +25,10 @@ def why_not_better(
     """One line: what the next better quantization would take. Empty when the first was chosen.
 
     Args:
-        one: Candidates of the workload. rank: Worst rank it got.
-        packed: The instance of the plan. value: Its objective.
+        one: Candidates of the workload.
+        rank: Worst rank it got.
+        packed: The instance of the plan.
+        value: Its objective.
         resolve: Plans a changed instance.
     """
     if rank == 0:
@@ -80,10 +81,3 @@ def refused_alternatives(one: CandidateSet) -> tuple[Alternative, ...]:
 def _choice(workload: Workload, refused: Refused) -> str:
     quantization = workload.variants[refused.variant].quantization
     return f"{quantization} · KV {refused.cache_type} on {refused.gpu}"
-
-
-def value_of(objective: Objective, cards: int, price: Decimal | None) -> Decimal:
-    """What the objective counts: cards, or money per hour."""
-    if objective is Objective.CARDS or price is None:
-        return Decimal(cards)
-    return price

@@ -1,12 +1,13 @@
 """From assignments to a plan: placements with command lines, and the budget of every node."""
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
 from packer.domain.basis import Basis
-from packer.domain.model_mount import pod_path
+from packer.domain.model_mount import MODEL_ROOT, model_pod_path
 from packer.domain.node import Inventory, NodePool
 from packer.domain.server_options import ServerOptions
 from packer.domain.serving_options import ServingOptions
@@ -59,7 +60,11 @@ def _placement(one: Assignment, workload: Workload, format_command: FormatComman
 
 
 def _path(variant: Variant) -> str:
-    return pod_path(variant.mount, variant.model.origin)
+    """Path inside the pod; without a mount, where the model would lie, to be mounted by hand."""
+    if variant.mount:
+        return model_pod_path(variant.mount)
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", variant.model.name.rpartition("/")[2])
+    return f"{MODEL_ROOT}/{name.removesuffix('.gguf')}.gguf"
 
 
 def _placed_variant(one: Assignment, workload: Workload, variant: Variant) -> PlacedVariant:

@@ -77,7 +77,7 @@ def _rule_words(index: int, fleet: Fleet) -> str:
 
 
 def refusals(sets: Sequence[CandidateSet]) -> tuple[Refusal, ...]:
-    """Why workloads without any candidate were refused by each product: the closest miss of each."""
+    """Why each product refused the workloads without any candidate: its last word."""
     found = []
     for one in sets:
         if one.candidates:
@@ -156,10 +156,9 @@ def _softer(workload: Workload, fleet: Fleet, inventory: Inventory) -> Iterator[
 
 def _one_more_node(pool: NodePool, fleet: Fleet, inventory: Inventory) -> _Change:
     names = (*pool.node_names, f"{pool.name}-new") if pool.node_names else ()
-    last_zone = next(reversed(pool.zones), None) if pool.zones else None
     zones = dict(pool.zones)
-    if last_zone is not None:
-        zones[last_zone] += 1
+    if zones:
+        zones[list(zones)[-1]] += 1
     grown = replace(pool, nodes=pool.nodes + 1, node_names=names, zones=zones)
     pools = tuple(grown if p.name == pool.name else p for p in inventory.pools)
     on_demand = pool.price.on_demand if pool.price else None

@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
 from packer.domain.node import Inventory
 from packer.domain.workload import Fleet, Objective
 from packer.errors import Infeasible, InvalidInput, OutOfTime, Problem
-from packer.plan.audit import ParseArguments, audit
+from packer.plan.audit import audit
 from packer.plan.baselines import (
     CardSetBaseline,
     card_price,
@@ -20,23 +20,21 @@ from packer.plan.better_quantization import (
     why_not_better,
     worst_rank,
 )
-from packer.plan.building import FormatCommand, node_budgets, placements_of, price_of
+from packer.plan.building import node_budgets, placements_of, price_of
 from packer.plan.conflict import reasons, refusals, relaxations
 from packer.plan.plan import (
     Baselines,
-    Inputs,
     Plan,
     Policy,
-    Run,
     ServerImageUsed,
     Status,
-    Versions,
     WorkloadSummary,
 )
+from packer.plan.tools import Facts, Tools
 from packer.solver.assignment import Assignment, in_card_order
 from packer.solver.candidates import CandidateSet, Offer, find_candidates
+from packer.solver.first_fit import first_fit_decreasing
 from packer.solver.fleet_instance import FleetInstance, fleet_instance
-from packer.solver.heuristics import first_fit_decreasing
 from packer.solver.instance import Instance
 from packer.solver.offers import offers_of
 from packer.solver.outcome import Progress, Solution
@@ -46,23 +44,6 @@ from packer.solver.stopping import Limits
 # Answering "what would help" and "why not better" may take as long as this, together [s].
 _QUESTIONS_SECONDS = 20.0
 _ONE_QUESTION_SECONDS = 2.0
-
-
-@dataclass(frozen=True)
-class Tools:
-    """What planning needs from the floors above it."""
-
-    format_command: FormatCommand
-    parse_arguments: ParseArguments
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What goes into the plan as it is: hashes, versions, and the machine."""
-
-    inputs: Inputs
-    versions: Versions
-    run: Run
 
 
 def make_plan(
@@ -307,7 +288,7 @@ def _baselines(
     greedy = first_fit_decreasing(packed.instance)
     cards, price = None, None
     if greedy is not None:
-        assigned = packed.assignments(greedy.placed)
+        assigned = packed.assignments(greedy)
         cards = len({(one.node_name, gpu) for one in assigned for gpu in one.gpus})
         price = _node_prices(assigned)
     by_price = fleet.objective is Objective.PRICE

@@ -1,7 +1,7 @@
 """Candidates: every way one replica of a workload may run on one GPU product, with its bytes.
 
 A candidate fixes the file, the cache type, the number of cards and which layers sit on which card.
-Its shares are the upper bands of the memory estimate: a placement that holds them holds the process.
+Its shares are the upper bands of the memory estimate: what holds them holds the process.
 """
 
 from collections.abc import Iterator

@@ -55,7 +55,8 @@ def fleet_instance(
     """The packing instance of a fleet.
 
     Args:
-        fleet: What must be placed. inventory: Where.
+        fleet: What must be placed.
+        inventory: Where.
         candidate_sets: One per workload, in the order of the fleet.
     """
     by_price = fleet.objective is Objective.PRICE
