@@ -31,10 +31,10 @@ class TinyShape:
 
     architecture: str = "llama"
     layers: int = 2
-    width: int = 64
+    width: int = 128
     heads: int = 4
     key_value_heads: int = 2
-    head_width: int = 16
+    head_width: int = 32
     feed_forward: int = 128
     experts: int = 4
     experts_used: int = 2

@@ -138,7 +138,7 @@ def _projector(options: ServerOptions, serving: ServingOptions) -> Words:
     if options.projector is None:
         return
     yield "--mmproj", serving.projector_path or options.projector
-    if options.projector_device is not None:
+    if options.projector_device is not None and options.projector_offload:
         yield "--mmproj-device", options.projector_device
     yield _switch("--mmproj-offload", is_on=options.projector_offload)
     if options.image_max_tokens is not None:

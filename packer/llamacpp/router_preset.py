@@ -14,6 +14,7 @@ from packer.domain.server_options import ServerOptions
 from packer.domain.serving_options import ServingOptions
 from packer.errors import InvalidInput, Problem
 from packer.llamacpp.command import check_flags, metrics_flag
+from packer.llamacpp.flag_table import FlagTable, flag_table, nearest_build
 from packer.llamacpp.model_flags import model_flags
 
 # "default" is where the router puts its own flags; a tag after a colon would be spelled anew.
@@ -38,13 +39,15 @@ def format_preset(
     Raises:
         InvalidInput: Two models have one alias, or something cannot be written in this format.
     """
+    table = flag_table(nearest_build(build))
     problems = _alias_problems([serving.alias for _, serving in models])
     sections = []
     for options, serving in models:
+        problems += _order_problems(options, serving.alias)
         flags = (*model_flags(options, serving), *metrics_flag(serving))
         check_flags(flags, build)
         problems += [problem for flag in flags for problem in _value_problems(flag)]
-        lines = [f"[{serving.alias}]", *map(_line, flags)]
+        lines = [f"[{serving.alias}]", *(_line(flag, table) for flag in flags)]
         lines += ["load-on-startup = true", f"stop-timeout = {stop_timeout_seconds}"]
         sections.append("\n".join(lines))
     if problems:
@@ -52,10 +55,22 @@ def format_preset(
     return "version = 1\n\n" + "\n\n".join(sections) + "\n"
 
 
-def _line(flag: tuple[str, ...]) -> str:
-    """One line; a flag without value is switched on, or off in its negated spelling."""
+def _line(flag: tuple[str, ...], table: FlagTable) -> str:
+    """One line; a flag without value is switched on, or off where it is spelled negated."""
     name, *values = flag
+    if name in table.by_name[name].negated:
+        return f"{name.removeprefix('--no-')} = false"
     return f"{name.removeprefix('--')} = {values[0] if values else 'true'}"
+
+
+def _order_problems(options: ServerOptions, alias: str) -> list[Problem]:
+    """A router sorts flags by name, so that CPU flags would come before overrides."""
+    cpu = options.cpu_moe or options.cpu_moe_layers or options.cpu_ffn_layers
+    if not (cpu and any(buffer != "CPU" for _, buffer in options.override_tensors)):
+        return []
+    title = f"{alias}: --override-tensor to a device cannot stand beside --cpu-moe and its kind"
+    why = "a router sorts flags, and the first pattern that matches a tensor wins"
+    return [Problem("P0410", title, None, why, "write the CPU layers as overrides too")]
 
 
 def _alias_problems(aliases: Sequence[str]) -> list[Problem]:
