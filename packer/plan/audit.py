@@ -12,6 +12,7 @@ from packer.domain.node import Inventory
 from packer.domain.server_options import ServerOptions
 from packer.domain.workload import Fleet, Variant, Workload
 from packer.errors import AuditFailed
+from packer.memory.card_reserve import card_reserve_bytes
 from packer.memory.estimate import estimate_memory
 from packer.memory.result import Card, MemoryEstimate
 from packer.plan.audit_rules import Site, broken_rules
@@ -151,7 +152,7 @@ def _overfull_cards(
     for (node, gpu), total in used.items():
         site = sites[node]
         free = site.pool.free_bytes(site.index, gpu)
-        room = free - fleet.headroom.on(site.pool.gpu.allocatable_bytes)
+        room = free - card_reserve_bytes(site.pool, fleet.headroom)
         if total > room:
             yield f"{node} card {gpu}: {total} bytes are planned, {room} are allocatable"
     stated = {

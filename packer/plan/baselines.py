@@ -45,8 +45,8 @@ def one_fp16_model_per_card_set(
         twin = replace(
             workload, variants=(Variant("FP16", model),), cache_types=("f16",), max_gpus=None
         )
-        build, headroom = fleet.server_image.build, fleet.headroom
-        return find_candidates(twin, offers, build=build, headroom=headroom)
+        build = fleet.server_image.build
+        return find_candidates(twin, offers, build=build)
 
     return _card_sets(fleet.workloads, inventory, candidates)
 

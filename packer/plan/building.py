@@ -12,6 +12,7 @@ from packer.domain.node import Inventory, NodePool
 from packer.domain.server_options import ServerOptions
 from packer.domain.serving_options import ServingOptions
 from packer.domain.workload import Fleet, Variant, Workload
+from packer.memory.card_reserve import card_reserve_bytes
 from packer.memory.result import DeviceEstimate, HostEstimate
 from packer.plan.plan import (
     CardBudget,
@@ -150,7 +151,7 @@ def _node_budget(
         uuid="",
         allocatable_bytes=pool.gpu.allocatable_bytes,
         taken_bytes=0,
-        headroom_bytes=fleet.headroom.on(pool.gpu.allocatable_bytes),
+        headroom_bytes=card_reserve_bytes(pool, fleet.headroom),
         used_bytes=0,
         expected_bytes=0,
     )

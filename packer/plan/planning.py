@@ -85,11 +85,8 @@ def make_plan(
 
 
 def _candidate_sets(fleet: Fleet, offers: tuple[Offer, ...]) -> tuple[CandidateSet, ...]:
-    build, headroom = fleet.server_image.build, fleet.headroom
-    return tuple(
-        find_candidates(workload, offers, build=build, headroom=headroom)
-        for workload in fleet.workloads
-    )
+    build = fleet.server_image.build
+    return tuple(find_candidates(workload, offers, build=build) for workload in fleet.workloads)
 
 
 def _require_prices(fleet: Fleet, inventory: Inventory) -> None:

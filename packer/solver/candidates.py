@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from packer.domain.gpu import GpuProduct
 from packer.domain.model import ModelFile
 from packer.domain.server_options import DraftOptions, FlashAttention, ServerOptions
-from packer.domain.workload import Draft, Headroom, Variant, Workload
+from packer.domain.workload import Draft, Variant, Workload
 from packer.memory.estimate import estimate_memory
 from packer.memory.result import Card, MemoryEstimate
 from packer.solver.layer_shares import LayerSplits
@@ -126,16 +126,13 @@ def _draft_options(draft: Draft | None) -> DraftOptions | None:
     )
 
 
-def find_candidates(
-    workload: Workload, offers: tuple[Offer, ...], *, build: str, headroom: Headroom
-) -> CandidateSet:
+def find_candidates(workload: Workload, offers: tuple[Offer, ...], *, build: str) -> CandidateSet:
     """Candidates of one workload over all GPU products it may use.
 
     Args:
         workload: What is asked.
         offers: One per product of the inventory.
         build: llama.cpp build of the server image.
-        headroom: Only for the words of a refusal.
     """
     found: list[Candidate] = []
     refused: list[Refused] = []
@@ -150,7 +147,7 @@ def find_candidates(
                 some = list(sizing.fitting())
                 found += (sizing.candidate(rank, cache_rank, *pair) for pair in some)
                 if not some:
-                    reason = sizing.refusal(headroom)
+                    reason = sizing.refusal()
                     refused.append(Refused(workload.name, rank, cache_type, offer.gpu.name, reason))
     return CandidateSet(workload, tuple(_undominated(found)), tuple(refused))
 
@@ -225,18 +222,17 @@ class _Sizing:
             self.workload.name, rank, cache_rank, self.offer.gpu.name, options, estimate, penalty
         )
 
-    def refusal(self, headroom: Headroom) -> str:
+    def refusal(self) -> str:
         """Why nothing fits, with the arithmetic of the widest balanced split."""
         cards = self.most_cards
         splits = LayerSplits(layer_count(self.model), cards, self.offer.room_bytes)
         _, estimate = self.estimate(splits.balanced(lambda counts: self.estimate(counts)[1]))
         most = max(device.high_bytes for device in estimate.devices)
         if most > self.offer.room_bytes:
-            kept = headroom.on(self.offer.gpu.allocatable_bytes)
             per_card = f" on each of {cards} cards" if cards > 1 else ""
             return (
                 f"needs {format_gib(most)} GiB{per_card}, a card has "
-                f"{format_gib(self.offer.room_bytes)} GiB (headroom {format_gib(kept)} GiB kept)"
+                f"{format_gib(self.offer.room_bytes)} GiB for models"
             )
         return (
             f"needs {format_gib(estimate.host.total_bytes)} GiB of node memory, a node has "

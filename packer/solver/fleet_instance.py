@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from packer.domain.node import Inventory, NodePool
+from packer.domain.node import Inventory, NodePool, Sharing
 from packer.domain.workload import Fleet, Objective, Spread
+from packer.memory.card_reserve import card_reserve_bytes
 from packer.solver import instance as neutral
 from packer.solver.assignment import Assignment
 from packer.solver.candidates import Candidate, CandidateSet
@@ -61,6 +62,7 @@ def fleet_instance(
     """
     by_price = fleet.objective is Objective.PRICE
     scale = _money_scale(inventory) if by_price else 1
+    has_routers = any(pool.sharing is Sharing.WHOLE for pool in inventory.pools)
     sites = tuple(site for pool in inventory.pools for site in _sites(pool))
     instance = neutral.Instance(
         name=f"{fleet.name} on {inventory.name}",
@@ -71,7 +73,7 @@ def fleet_instance(
             _node_type(number, pool, nodes, fleet, scale)
             for number, (pool, nodes) in enumerate(sites)
         ),
-        items=tuple(map(_item, candidate_sets)),
+        items=tuple(_item(one, has_routers=has_routers) for one in candidate_sets),
         constraints=tuple(_constraints(fleet)),
         even_headroom=True,
     )
@@ -102,7 +104,7 @@ def _sites(pool: NodePool) -> list[tuple[NodePool, tuple[int, ...]]]:
 def _node_type(
     number: int, pool: NodePool, nodes: tuple[int, ...], fleet: Fleet, scale: int
 ) -> neutral.NodeType:
-    headroom = fleet.headroom.on(pool.gpu.allocatable_bytes)
+    headroom = card_reserve_bytes(pool, fleet.headroom)
     room = (pool.gpu.allocatable_bytes - headroom) // MIB
     each = tuple(
         (max(0, (pool.free_bytes(nodes[0], gpu) - headroom) // MIB),)
@@ -130,7 +132,7 @@ def _node_type(
     )
 
 
-def _item(candidates: CandidateSet) -> neutral.Item:
+def _item(candidates: CandidateSet, *, has_routers: bool) -> neutral.Item:
     workload = candidates.workload
     return neutral.Item(
         name=workload.name,
@@ -148,6 +150,8 @@ def _item(candidates: CandidateSet) -> neutral.Item:
             )
             for one in candidates.candidates
         ),
+        # A router runs one process per model name.
+        max_per_gpu=1 if has_routers and workload.replicas > 1 else None,
         max_per_node=1 if workload.spread is Spread.NODE else None,
         max_per_zone=1 if workload.spread is Spread.ZONE else None,
     )

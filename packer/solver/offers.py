@@ -2,6 +2,7 @@
 
 from packer.domain.node import Inventory, NodePool
 from packer.domain.workload import Headroom
+from packer.memory.card_reserve import card_reserve_bytes
 from packer.solver.candidates import Offer
 
 
@@ -38,4 +39,4 @@ def _most_room(pool: NodePool, headroom: Headroom) -> int:
             for gpu in range(pool.gpus_per_node)
         )
     )
-    return free - headroom.on(allocatable)
+    return free - card_reserve_bytes(pool, headroom)

@@ -25,7 +25,7 @@ def workload(model: str, *quantizations: str, **options: object) -> Workload:
 def candidates_of(one: Workload, *pools: NodePool) -> CandidateSet:
     headroom = Headroom()
     offers = offers_of(Inventory("i", pools), headroom)
-    return find_candidates(one, offers, build="b11434", headroom=headroom)
+    return find_candidates(one, offers, build="b11434")
 
 
 def test_a_large_model_is_split_over_as_few_cards_as_hold_it_and_one_more() -> None:
