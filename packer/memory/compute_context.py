@@ -1,0 +1,131 @@
+"""From a resolved context to what its graphs depend on: backends, batches, homes of weights."""
+
+import re
+from collections.abc import Callable, Sequence
+
+from packer.domain.model import ModelFile
+from packer.domain.server_options import FlashAttention, ServerOptions
+from packer.memory.compute_graphs.context import Batch, GraphContext
+from packer.memory.flash_attention import transposes_values
+from packer.memory.hyperparameters import HyperParameters, read_hyperparameters
+from packer.memory.kv_cache import window_cells
+from packer.memory.layer_split import HOST, Layout
+from packer.memory.resolution import ResolvedContext, pad
+from packer.memory.tensor_override import overridden_device, tensor_overrides
+from packer.memory.tensor_place import Role, block_of, role_of
+
+_POOLINGS = ("none", "mean", "cls", "last", "rank")
+
+
+def prompt_batch(context: ResolvedContext) -> Batch:
+    """The largest batch: tokens rounded up to a whole number per slot.
+
+    Source: llama.cpp b11434, src/llama-context.cpp, sched_reserve() and graph_reserve().
+    """
+    tokens = min(context.context_cells, context.ubatch_size)
+    outputs = min(tokens, context.outputs_max)
+    return Batch(pad(tokens, context.slots), context.slots, outputs)
+
+
+def single_batch(context: ResolvedContext) -> Batch:
+    """One token per slot."""
+    return Batch(context.slots, context.slots, context.slots)
+
+
+def graph_context(
+    model: ModelFile,
+    context: ResolvedContext,
+    layout: Layout,
+    options: ServerOptions,
+    *,
+    has_flash_attention: bool,
+    blocks: Sequence[int] | None = None,
+) -> GraphContext:
+    """Devices and caches of one context, with cards numbered as the scheduler sees them."""
+    sizes = read_hyperparameters(model)
+    host = len(layout.cards)
+    backend = {card: index for index, card in enumerate(layout.cards)} | {HOST: host}
+    layers = tuple(backend[device] for device in layout.layers)
+    return GraphContext(
+        streams=context.streams,
+        cells=context.cells_per_slot,
+        window_cells=window_cells(sizes, context),
+        type_k=context.type_k,
+        type_v=context.type_v,
+        has_flash_attention=has_flash_attention,
+        transposes_values=transposes_values(options.flash_attention),
+        states=context.slots,
+        rollback_depth=context.rollback_depth,
+        pooling=pooling(sizes, context, options),
+        host=host,
+        layers=layers,
+        blocks=tuple(range(sizes.trunk_count)) if blocks is None else tuple(blocks),
+        keeps_cache_on_host=not context.is_cache_offloaded,
+        is_fully_offloaded=layout.offloaded > sizes.block_count,
+        home_of=weight_homes(model, sizes, options, layers, backend),
+        reads_nextn="draft-mtp" in options.speculation,
+        is_nextn=context.is_nextn,
+    )
+
+
+def pooling(sizes: HyperParameters, context: ResolvedContext, options: ServerOptions) -> str:
+    """How embeddings are pooled; empty when logits are returned."""
+    if not context.pools_embeddings:
+        return ""
+    if options.reranking:
+        return "rank"
+    if options.pooling:
+        return options.pooling
+    return _POOLINGS[sizes.pooling] if sizes.pooling < len(_POOLINGS) else "none"
+
+
+def weight_homes(
+    model: ModelFile,
+    sizes: HyperParameters,
+    options: ServerOptions,
+    layers: tuple[int, ...],
+    backend: dict[int, int],
+) -> Callable[[str, int], int]:
+    """Backend of a weight by name; rope factors lie with the block that reads them."""
+    patterns = [
+        (re.compile(pattern), device)
+        for pattern, device in tensor_overrides(options, max(backend, default=0) + 1)
+    ]
+    tensors = {tensor.name: tensor for tensor in model.tensors}
+    host = backend[HOST]
+
+    def home(name: str, layer: int) -> int:
+        device = overridden_device(name, patterns)
+        if device is not None:
+            return backend[device]
+        block = block_of(tensors[name])
+        if block is not None:
+            return layers[block]
+        match role_of(tensors[name], sizes.rules):
+            case Role.INPUT:
+                return host
+            case Role.FIRST_BLOCK:
+                return layers[0]
+            case Role.EVERY_DEVICE:
+                return layers[layer]
+            case _:
+                return layers[-1]
+
+    return home
+
+
+def is_pipelined(layout: Layout, options: ServerOptions, context: ResolvedContext) -> bool:
+    """Whether several batches are in flight over several cards, so that inputs exist four times.
+
+    Source: llama.cpp b11434, src/llama-context.cpp, llama_context::llama_context().
+    """
+    return (
+        len(layout.cards) > 1
+        and layout.offloaded > len(layout.layers) - 1
+        and context.is_cache_offloaded
+        and not tensor_overrides(options, max(layout.cards, default=0) + 1)
+        and options.split_mode.value == "layer"
+    )
+
+
+__all__ = ["FlashAttention", "graph_context", "is_pipelined", "prompt_batch", "single_batch"]

@@ -1,0 +1,1 @@
+"""Compute graphs of each architecture, as far as their tensors' sizes and lifetimes go."""

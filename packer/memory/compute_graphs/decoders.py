@@ -1,0 +1,100 @@
+"""Pieces that most decoders share: projections, rotation, attention, and the walk over blocks."""
+
+from collections.abc import Callable, Sequence
+
+from packer.memory.compute_graphs.attention import Attention
+from packer.memory.compute_graphs.model_graph import ModelGraph
+from packer.memory.compute_tensor import GraphTensor
+
+Triple = tuple[GraphTensor, GraphTensor, GraphTensor]
+Block = Callable[[ModelGraph, Attention, GraphTensor, int], GraphTensor]
+
+
+def decode(
+    graph: ModelGraph, block: Block, embedded: GraphTensor, *, final_norm: str = "rms_norm"
+) -> GraphTensor:
+    """Logits after all blocks, before any scaling of them."""
+    attention = Attention(graph)
+    hidden = embedded
+    for layer in graph.context.blocks:
+        hidden = block(graph, attention, hidden, layer)
+    return graph.head(hidden, kind=final_norm)
+
+
+def is_last(graph: ModelGraph, layer: int) -> bool:
+    """Whether a block is the last of the trunk, where only wanted rows go on."""
+    return layer == graph.sizes.trunk_count - 1
+
+
+def project(graph: ModelGraph, operand: GraphTensor, layer: int) -> Triple:
+    """Query, key and value of a block, [head, heads, tokens].
+
+    Source: llama.cpp b11434, src/llama-graph.cpp, build_qkv().
+    """
+    shapes = _shapes(graph, layer)
+    if graph.has(layer, "attn_qkv"):
+        return _split(graph, graph.linear(layer, "attn_qkv", operand), shapes)
+    tokens = operand.shape[1]
+    query, key, value = (
+        graph.reshape(graph.linear(layer, f"attn_{part}", operand), head, count, tokens)
+        for part, (head, count) in zip("qkv", shapes, strict=True)
+    )
+    return query, key, value
+
+
+def project_flat(graph: ModelGraph, operand: GraphTensor, layer: int) -> Triple:
+    """Query, key and value of a block, all heads of a token in one row."""
+    if not graph.has(layer, "attn_qkv"):
+        query, key, value = (graph.linear(layer, f"attn_{part}", operand) for part in "qkv")
+        return query, key, value
+    joined = graph.linear(layer, "attn_qkv", operand)
+    parts, offset = [], 0
+    for head, count in _shapes(graph, layer):
+        view = graph.view(joined, (head * count, joined.shape[1]), (joined.layout[1],), offset)
+        parts.append(graph.contiguous(view))
+        offset += joined.type.row_bytes(head * count)
+    return parts[0], parts[1], parts[2]
+
+
+def in_heads(graph: ModelGraph, layer: int, flat: Triple) -> Triple:
+    """Query, key and value with their heads as a dimension of their own."""
+    query, key, value = (
+        graph.reshape(part, head, count, part.shape[1])
+        for part, (head, count) in zip(flat, _shapes(graph, layer), strict=True)
+    )
+    return query, key, value
+
+
+def rotate(graph: ModelGraph, layer: int, *tensors: GraphTensor) -> list[GraphTensor]:
+    """Tensors with their positions rotated in."""
+    factors = graph.rope_factors(layer)
+    return [graph.same("rope", tensor, graph.positions, factors) for tensor in tensors]
+
+
+def norm_heads(
+    graph: ModelGraph, layer: int, query: GraphTensor, key: GraphTensor, kind: str = "rms_norm"
+) -> tuple[GraphTensor, GraphTensor]:
+    """Queries and keys normed head by head where the block has weights for it."""
+    if graph.has(layer, "attn_q_norm"):
+        query = graph.norm(query, layer, "attn_q_norm", kind=kind)
+    if graph.has(layer, "attn_k_norm"):
+        key = graph.norm(key, layer, "attn_k_norm", kind=kind)
+    return query, key
+
+
+def _shapes(graph: ModelGraph, layer: int) -> Sequence[tuple[int, int]]:
+    """Head size and heads of query, key and value."""
+    sizes = graph.sizes
+    head_k, head_v, kv_heads = sizes.head_k[layer], sizes.head_v[layer], sizes.kv_heads[layer]
+    return ((head_k, sizes.heads[layer]), (head_k, kv_heads), (head_v, kv_heads))
+
+
+def _split(graph: ModelGraph, joined: GraphTensor, shapes: Sequence[tuple[int, int]]) -> Triple:
+    """Query, key and value as views of one product."""
+    views, offset = [], 0
+    for head, count in shapes:
+        row = joined.type.row_bytes(head)
+        shape = (head, count, joined.shape[1])
+        views.append(graph.view(joined, shape, (row, joined.layout[1]), offset))
+        offset += row * count
+    return views[0], views[1], views[2]
