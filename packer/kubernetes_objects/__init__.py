@@ -1,1 +1,1 @@
-"""kubernetes_objects."""
+"""Kubernetes objects from a plan: one small module per kind, plain dictionaries, YAML text out."""

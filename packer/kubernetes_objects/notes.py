@@ -1,0 +1,72 @@
+"""NOTES.md beside the manifests: what must exist first, how to apply, what is guaranteed."""
+
+from collections.abc import Iterator
+
+from packer.domain.model_mount import ModelMount, MountKind
+from packer.domain.node import Sharing
+from packer.kubernetes_objects.guarantees import describe_guarantees
+from packer.kubernetes_objects.options import RenderOptions
+from packer.kubernetes_objects.server import Server
+from packer.kubernetes_objects.volumes import mounts_of
+from packer.plan.plan import Plan
+
+FILE_NAME = "NOTES.md"
+
+
+def notes(plan: Plan, servers: tuple[Server, ...], options: RenderOptions) -> str:
+    """Markdown text for whoever applies the manifests."""
+    lines = [
+        f"# Manifests of the plan {plan.name}",
+        "",
+        "Written by gpu-packer; change the fleet and render again instead of editing.",
+        "",
+        "## What must exist before",
+        "",
+        *(f"- {line}" for line in _needs(servers, options)),
+        "",
+        "## Apply",
+        "",
+        "```sh",
+        "kubectl apply --server-side -k .",
+        "```",
+        "",
+        "## What is planned on each card, and what is guaranteed",
+        "",
+        *(f"- {line}" for line in describe_guarantees(plan, options.sharing)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _needs(servers: tuple[Server, ...], options: RenderOptions) -> Iterator[str]:
+    ways = {server.group.sharing for server in servers}
+    if Sharing.DRA in ways:
+        yield "Kubernetes 1.34 or newer with NVIDIA's DRA driver (device class `gpu.nvidia.com`)"
+    if Sharing.WHOLE in ways:
+        yield (
+            "NVIDIA's device plugin and GPU feature discovery (`nvidia.com/gpu`, "
+            "label `nvidia.com/gpu.product`) on the nodes that share whole cards"
+        )
+    if options.api_key_secret:
+        yield (
+            f"the Secret `{options.api_key_secret}` with the API key clients send, never written "
+            f"here: `kubectl create secret generic {options.api_key_secret} "
+            f"--from-file={options.api_key_entry}=FILE{_namespace_flag(options)}`"
+        )
+    mounts = {m.volume: m for s in servers for p in s.placements for m in mounts_of(p)}
+    yield from (_volume_need(mount) for mount in mounts.values())
+
+
+def _volume_need(mount: ModelMount) -> str:
+    needs = {
+        MountKind.CLAIM: "the PersistentVolumeClaim `{}` with the model files; pods on several "
+        "nodes need the access mode ReadOnlyMany or ReadWriteMany",
+        MountKind.CSI: "the CSI driver `{}`, which serves inline volumes",
+        MountKind.IMAGE: "image volumes (on by default since Kubernetes 1.35) for `{}`",
+        MountKind.HOST: "the directory `{}` on every node; a host path gives up the Pod Security "
+        'level "restricted"',
+    }
+    return needs[mount.kind].format(mount.source)
+
+
+def _namespace_flag(options: RenderOptions) -> str:
+    return f" -n {options.namespace}" if options.namespace else ""

@@ -1,0 +1,148 @@
+"""What a plan must keep to be rendered: a plan file may have been written by anybody.
+
+Every text that becomes a name, a label, a path or part of an expression is held against what
+Kubernetes accepts there; nothing is repaired, all problems are told at once.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from packer.domain.node import Sharing
+from packer.errors import InvalidInput, Problem
+from packer.kubernetes_objects.card_groups import card_groups, sharing_of
+from packer.kubernetes_objects.names import (
+    is_gpu_uuid,
+    is_image,
+    is_label,
+    is_label_key,
+    is_label_value,
+    is_secret_entry,
+    is_service_name,
+    is_subdomain,
+)
+from packer.kubernetes_objects.options import RenderOptions
+from packer.kubernetes_objects.placement_checks import placement_problems, router_problems
+from packer.kubernetes_objects.problems import (
+    LABEL_RULE,
+    SERVICE_RULE,
+    SUBDOMAIN_RULE,
+    VALUE_RULE,
+    contradiction,
+    name_problem,
+    shown,
+)
+from packer.kubernetes_objects.server import replica_name
+from packer.plan.plan import NodeBudget, Plan
+
+_RENDERED = (Sharing.DRA, Sharing.WHOLE)
+
+
+def check_plan(plan: Plan, options: RenderOptions) -> None:
+    """Refuse a plan that cannot be rendered as it is.
+
+    Raises:
+        InvalidInput: With every problem found; groups are only looked at once the rest is sound.
+    """
+    problems = list(_sound_parts(plan, options)) or [
+        problem
+        for group in card_groups(plan, options.sharing)
+        for problem in router_problems(group)
+    ]
+    if problems:
+        raise InvalidInput(dict.fromkeys(problems))
+
+
+def _sound_parts(plan: Plan, options: RenderOptions) -> Iterator[Problem]:
+    yield from _option_problems(options)
+    yield from _plan_problems(plan)
+    yield from _structure_problems(plan)
+    for node in plan.nodes:
+        if node.is_used:
+            sharing = sharing_of(node, options.sharing)
+            yield from _node_problems(node, sharing)
+            yield from _card_problems(node, sharing)
+    for placement in plan.placements:
+        yield from placement_problems(placement, options)
+
+
+def _option_problems(options: RenderOptions) -> Iterator[Problem]:
+    if options.namespace and not is_label(options.namespace):
+        yield name_problem("namespace", options.namespace, LABEL_RULE)
+    if options.create_namespace and not options.namespace:
+        yield Problem("P0710", "the namespace to create has no name", help="give --namespace NAME")
+    if options.api_key_secret and not is_subdomain(options.api_key_secret):
+        yield name_problem("Secret", options.api_key_secret, SUBDOMAIN_RULE)
+    if not is_secret_entry(options.api_key_entry):
+        yield name_problem(
+            "key of the Secret", options.api_key_entry, "letters, digits, '-', '_' and '.'"
+        )
+    for labels in options.pool_selectors.values():
+        for key, value in labels.items():
+            if not is_label_key(key) or not is_label_value(value):
+                yield name_problem("node label", f"{key}={value}", VALUE_RULE)
+
+
+def _plan_problems(plan: Plan) -> Iterator[Problem]:
+    if not is_label(plan.name):
+        yield name_problem("plan", plan.name, LABEL_RULE)
+    for workload in plan.workloads:
+        if not is_service_name(workload.name):
+            yield name_problem("workload", workload.name, SERVICE_RULE)
+    if not is_image(plan.server.image):
+        yield name_problem("server image", plan.server.image, "an image reference, no spaces")
+    if not is_label_value(plan.server.build):
+        yield name_problem("llama.cpp build", plan.server.build, VALUE_RULE)
+
+
+def _structure_problems(plan: Plan) -> Iterator[Problem]:
+    """Placements that contradict the rest of the plan."""
+    cards = {node.name: {card.index for card in node.cards} for node in plan.nodes if node.is_used}
+    workloads = {workload.name for workload in plan.workloads}
+    if len(workloads) < len(plan.workloads) or len(cards) < sum(n.is_used for n in plan.nodes):
+        yield contradiction("two workloads or two nodes have the same name")
+    counts = Counter((placement.workload, placement.replica) for placement in plan.placements)
+    for (workload, replica), count in counts.items():
+        if count > 1:
+            yield contradiction(f"replica {replica} of {shown(workload)} is placed twice")
+    for placement in plan.placements:
+        name = shown(replica_name(placement))
+        if placement.workload not in workloads or placement.replica < 0:
+            yield contradiction(f"{name} is no replica of a workload of the plan")
+        here, gpus = cards.get(placement.node, set()), placement.gpus
+        if not gpus or len(set(gpus)) < len(gpus) or not here.issuperset(gpus):
+            yield contradiction(f"{name} is not on cards of a used node of the plan")
+        if len(placement.devices) != len(placement.gpus):
+            yield contradiction(f"{name} has bytes for another number of cards")
+
+
+def _node_problems(node: NodeBudget, sharing: Sharing) -> Iterator[Problem]:
+    if not is_subdomain(node.name):
+        yield name_problem("node", node.name, SUBDOMAIN_RULE)
+    if node.zone and not is_label_value(node.zone):
+        yield name_problem("zone", node.zone, VALUE_RULE)
+    if sharing not in _RENDERED:
+        yield Problem(
+            "P0712",
+            f"pool {shown(node.pool)} shares its cards by {sharing.value}, "
+            "which is not rendered yet",
+            why="manifests for another way of sharing would not do what the plan says",
+            help="write `sharing: dra` or `sharing: whole`, or render with --sharing dra",
+        )
+
+
+def _card_problems(node: NodeBudget, sharing: Sharing) -> Iterator[Problem]:
+    uuids = [card.uuid for card in node.cards if card.uuid]
+    for uuid in uuids:
+        if not is_gpu_uuid(uuid):
+            yield name_problem("GPU", uuid, "the UUID of a whole GPU starts with GPU-")
+    if len(set(uuids)) < len(uuids):
+        yield contradiction(f"two cards of node {shown(node.name)} have the same UUID")
+    is_named = node.is_live if sharing is Sharing.WHOLE else len(uuids) == len(node.cards)
+    if not is_named and not is_label_value(node.product_label):
+        yield Problem(
+            "P0713",
+            f"the product label {shown(node.product_label)} of pool {shown(node.pool)} "
+            "selects no nodes",
+            why="without it a pod could be given another kind of card than was planned",
+            help="give the pool's GPU the value of the label nvidia.com/gpu.product of its nodes",
+        )

@@ -1,0 +1,70 @@
+"""From a plan to manifests: every file of a directory that `kubectl apply -k` takes."""
+
+from collections.abc import Iterator
+
+from packer.domain.node import Sharing
+from packer.kubernetes_objects.card_groups import card_groups
+from packer.kubernetes_objects.config_map import environment_config_map, preset_config_map
+from packer.kubernetes_objects.deployment import deployment
+from packer.kubernetes_objects.kustomization import FILE_NAME as KUSTOMIZATION
+from packer.kubernetes_objects.kustomization import kustomization
+from packer.kubernetes_objects.namespace import namespace_object
+from packer.kubernetes_objects.notes import FILE_NAME as NOTES
+from packer.kubernetes_objects.notes import notes
+from packer.kubernetes_objects.options import RenderOptions
+from packer.kubernetes_objects.plan_checks import check_plan
+from packer.kubernetes_objects.plan_hash import plan_sha256
+from packer.kubernetes_objects.pod_disruption_budget import pod_disruption_budgets
+from packer.kubernetes_objects.resource_claim import resource_claim
+from packer.kubernetes_objects.server import Server, servers
+from packer.kubernetes_objects.service import service
+from packer.kubernetes_objects.yaml_text import KubernetesObject, to_yaml
+from packer.plan.plan import Plan
+
+
+def render(plan: Plan, options: RenderOptions) -> dict[str, str]:
+    """Manifests of a plan: relative path → text. The same plan and options give the same bytes.
+
+    Raises:
+        InvalidInput: The plan or an option cannot be rendered; with every problem found.
+    """
+    check_plan(plan, options)
+    pods = servers(plan, options)
+    objects = dict(_objects(plan, pods, options))
+    header = f"Written by gpu-packer from the plan {plan.name}; change the fleet and render again."
+    root = kustomization(plan, objects, options.namespace)
+    return {
+        KUSTOMIZATION: to_yaml(root, header),
+        NOTES: notes(plan, pods, options),
+        **{path: to_yaml(document, header) for path, document in sorted(objects.items())},
+    }
+
+
+def _objects(
+    plan: Plan, pods: tuple[Server, ...], options: RenderOptions
+) -> Iterator[tuple[str, KubernetesObject]]:
+    namespace, plan_hash = options.namespace, plan_sha256(plan)
+    if options.create_namespace:
+        yield "namespace.yaml", namespace_object(plan, options)
+    yield "environment.yaml", environment_config_map(plan, namespace)
+    for group in card_groups(plan, options.sharing):
+        if group.sharing is Sharing.DRA:
+            claim = resource_claim(plan, group, namespace, plan_hash)
+            yield f"claims/{group.name}.yaml", claim
+    for workload in plan.workloads:
+        path = f"workloads/{workload.name}/service.yaml"
+        yield path, service(plan, workload.name, namespace)
+    for server in pods:
+        yield _deployment_path(server), deployment(plan, server, options, plan_hash)
+        if server.preset:
+            path = f"routers/{server.group.name}/preset.yaml"
+            yield path, preset_config_map(plan, server, namespace)
+    for name, budget in pod_disruption_budgets(plan, pods, namespace).items():
+        yield f"disruption-budgets/{name}.yaml", budget
+
+
+def _deployment_path(server: Server) -> str:
+    if server.component == "router":
+        return f"routers/{server.group.name}/deployment.yaml"
+    placement = server.placements[0]
+    return f"workloads/{placement.workload}/deployment-{placement.replica}.yaml"
