@@ -50,12 +50,16 @@ class TextForm:
     rule: str
     example: str
 
+    def fits(self, text: str) -> bool:
+        """Whether a text has the form."""
+        return len(text) <= self.longest and re.fullmatch(self.pattern, text) is not None
+
     def check(self, text: str) -> str:
         """The text itself, if it has the form."""
         if len(text) > self.longest:
             why = f"{len(text)} characters are too long, at most {self.longest} are allowed"
             raise refusal(self.kind, why, f"such as {self.example}")
-        if not re.fullmatch(self.pattern, text):
+        if not self.fits(text):
             raise refusal(self.kind, self.rule, f"such as {self.example}")
         return text
 
@@ -76,105 +80,93 @@ class TextForm:
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _LABEL_RULE = "only small letters, digits and - are allowed, with a letter or digit at both ends"
 
-Name = Annotated[str, TextForm("name", _LABEL, LONGEST_NAME, _LABEL_RULE, "eu-cluster")]
-ServiceName = Annotated[
-    str,
-    TextForm(
-        "name",
-        r"[a-z]([-a-z0-9]*[a-z0-9])?",
-        LONGEST_NAME,
-        "it names a Service: a small letter, then small letters, digits and -, not - at the end",
-        "chat-70b",
-    ),
-]
-NodeName = Annotated[
-    str, TextForm("name", rf"{_LABEL}(\.{_LABEL})*", 200, f"{_LABEL_RULE}, in parts", "gpu-node-3")
-]
-ZoneName = Annotated[
-    str,
-    TextForm(
-        "name",
-        r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?",
-        63,
-        "it becomes a label value: letters, digits and - _ . with a letter or digit at both ends",
-        "eu-west-1a",
-    ),
-]
-CardKey = Annotated[
-    str, TextForm("text", "gpu[0-9]{1,2}", 5, "cards are called gpu0, gpu1 … on each node", "gpu1")
-]
-GpuUuid = Annotated[
-    str,
-    TextForm(
-        "text",
-        r"(GPU|MIG)-[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
-        40,
-        "it is not what nvidia-smi -L prints",
-        "GPU-0b4c6f6e-8f1a-4d0c-9b3e-5d1f2a3b4c5d",
-    ),
-]
-GpuName = Annotated[
-    str,
-    TextForm(
-        "text",
-        r"[A-Za-z0-9][A-Za-z0-9 ()._+-]*",
-        60,
-        "a GPU's name is made of letters, digits, spaces and ( ) . _ + -",
-        "L40S",
-    ),
-]
-ProductLabel = Annotated[
-    str,
-    TextForm(
-        "text",
-        r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?",
-        63,
-        "it is not the value of a nvidia.com/gpu.product label",
-        "NVIDIA-L40S",
-    ),
-]
-QuantizationName = Annotated[
-    str,
-    TextForm(
-        "text",
-        r"[A-Za-z0-9][A-Za-z0-9_.-]*",
-        32,
-        "a quantization's name is made of letters, digits and _ . -",
-        "Q4_K_M",
-    ),
-]
-BuildNumber = Annotated[
-    str, TextForm("text", r"b[0-9]{4,7}", 8, "llama.cpp builds are called b and a number", "b11434")
-]
-ImageReference = Annotated[
-    str,
-    TextForm(
-        "text",
-        r"[a-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(:[0-9]{1,5})?"
-        r"(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?(@sha256:[0-9a-f]{64})?",
-        400,
-        "it is not an image reference",
-        "ghcr.io/ggml-org/llama.cpp:server-cuda-b11434",
-    ),
-]
+NAME = TextForm("name", _LABEL, LONGEST_NAME, _LABEL_RULE, "eu-cluster")
+SERVICE_NAME = TextForm(
+    "name",
+    r"[a-z]([-a-z0-9]*[a-z0-9])?",
+    LONGEST_NAME,
+    "it names a Service: a small letter, then small letters, digits and -, not - at the end",
+    "chat-70b",
+)
+NODE_NAME = TextForm(
+    "name", rf"{_LABEL}(\.{_LABEL})*", 200, f"{_LABEL_RULE}, in parts", "gpu-node-3"
+)
+ZONE_NAME = TextForm(
+    "name",
+    r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?",
+    63,
+    "it becomes a label value: letters, digits and - _ . with a letter or digit at both ends",
+    "eu-west-1a",
+)
+CARD_KEY = TextForm(
+    "text", "gpu[0-9]{1,2}", 5, "cards are called gpu0, gpu1 … on each node", "gpu1"
+)
+GPU_UUID = TextForm(
+    "text",
+    r"(GPU|MIG)-[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
+    40,
+    "it is not what nvidia-smi -L prints",
+    "GPU-0b4c6f6e-8f1a-4d0c-9b3e-5d1f2a3b4c5d",
+)
+GPU_NAME = TextForm(
+    "text",
+    r"[A-Za-z0-9][A-Za-z0-9 ()._+-]*",
+    60,
+    "a GPU's name is made of letters, digits, spaces and ( ) . _ + -",
+    "L40S",
+)
+PRODUCT_LABEL = TextForm(
+    "text",
+    r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?",
+    63,
+    "it is not the value of a nvidia.com/gpu.product label",
+    "NVIDIA-L40S",
+)
+QUANTIZATION_NAME = TextForm(
+    "text",
+    r"[A-Za-z0-9][A-Za-z0-9_.-]*",
+    32,
+    "a quantization's name is made of letters, digits and _ . -",
+    "Q4_K_M",
+)
+BUILD_NUMBER = TextForm(
+    "text", r"b[0-9]{4,7}", 8, "llama.cpp builds are called b and a number", "b11434"
+)
+IMAGE_REFERENCE = TextForm(
+    "text",
+    r"[a-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(:[0-9]{1,5})?"
+    r"(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?(@sha256:[0-9a-f]{64})?",
+    400,
+    "it is not an image reference",
+    "ghcr.io/ggml-org/llama.cpp:server-cuda-b11434",
+)
 # No control characters, and nothing that reads as a flag.
-ModelText = Annotated[
-    str,
-    TextForm(
-        "text",
-        r"[^\s\-\x00-\x1f\x7f-\x9f\u2028\u2029][^\x00-\x1f\x7f-\x9f\u2028\u2029]*",
-        400,
-        "a model is a path, or a name of the catalogue",
-        "catalogue:llama-3.1-8b",
-    ),
-]
-Currency = Annotated[
-    str, TextForm("text", r"[A-Z]{3}", 3, "a currency is three capital letters", "EUR")
-]
-SourceText = Annotated[
-    str,
-    TextForm("text", r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]*", 200, "one line of text", "price book"),
-]
+MODEL_TEXT = TextForm(
+    "text",
+    r"[^\s\-\x00-\x1f\x7f-\x9f\u2028\u2029][^\x00-\x1f\x7f-\x9f\u2028\u2029]*",
+    400,
+    "a model is a path, or a name of the catalogue",
+    "catalogue:llama-3.1-8b",
+)
+CURRENCY = TextForm("text", r"[A-Z]{3}", 3, "a currency is three capital letters", "EUR")
+SOURCE_TEXT = TextForm(
+    "text", r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]*", 200, "one line of text", "price book"
+)
+
+Name = Annotated[str, NAME]
+ServiceName = Annotated[str, SERVICE_NAME]
+NodeName = Annotated[str, NODE_NAME]
+ZoneName = Annotated[str, ZONE_NAME]
+CardKey = Annotated[str, CARD_KEY]
+GpuUuid = Annotated[str, GPU_UUID]
+GpuName = Annotated[str, GPU_NAME]
+ProductLabel = Annotated[str, PRODUCT_LABEL]
+QuantizationName = Annotated[str, QUANTIZATION_NAME]
+BuildNumber = Annotated[str, BUILD_NUMBER]
+ImageReference = Annotated[str, IMAGE_REFERENCE]
+ModelText = Annotated[str, MODEL_TEXT]
+Currency = Annotated[str, CURRENCY]
+SourceText = Annotated[str, SOURCE_TEXT]
 
 CacheType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
 """Element types llama.cpp takes for ``--cache-type-k``. Source: b11434, common/arg.cpp."""

@@ -1,5 +1,6 @@
 """What a user writes in an inventory file, key by key."""
 
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
@@ -21,7 +22,7 @@ from packer.spec.field_types import (
     Whole,
     ZoneName,
 )
-from packer.spec.strict_model import Metadata, StrictModel
+from packer.spec.strict_model import MAPPING_TAG, VALUE_TAG, Metadata, StrictModel
 
 MOST_POOLS = 1_000
 MOST_NODES = 10_000
@@ -65,15 +66,15 @@ class PriceEntry(StrictModel):
 
 
 def _mapping_or_value(value: object) -> str:
-    return "mapping" if isinstance(value, dict | StrictModel) else "value"
+    return MAPPING_TAG if isinstance(value, dict | StrictModel) else VALUE_TAG
 
 
 Gpu = Annotated[
-    Annotated[GpuName, Tag("value")] | Annotated[GpuByHand, Tag("mapping")],
+    Annotated[GpuName, Tag(VALUE_TAG)] | Annotated[GpuByHand, Tag(MAPPING_TAG)],
     Discriminator(_mapping_or_value),
 ]
 PricePerHour = Annotated[
-    Annotated[Money, Tag("value")] | Annotated[PriceEntry, Tag("mapping")],
+    Annotated[Money, Tag(VALUE_TAG)] | Annotated[PriceEntry, Tag(MAPPING_TAG)],
     Discriminator(_mapping_or_value),
 ]
 
@@ -117,6 +118,24 @@ class NodePoolEntry(StrictModel):
         default_factory=dict
     )
     """Node → UUIDs of its cards in index order, for live clusters."""
+
+    @property
+    def node_count(self) -> int:
+        """Nodes that exist or may be rented."""
+        return (self.max_nodes if self.nodes is None else self.nodes) or 0
+
+    @cached_property
+    def _given_names(self) -> frozenset[str]:
+        return frozenset(self.node_names)
+
+    def has_node(self, name: str) -> bool:
+        """Whether a node of this pool is called so."""
+        if self.node_names:
+            return name in self._given_names
+        number = name.removeprefix(f"{self.name}-")
+        if not number.isdecimal() or int(number) >= self.node_count:
+            return False
+        return name == f"{self.name}-{int(number)}"
 
 
 class InventoryEntry(StrictModel):

@@ -66,6 +66,8 @@ def _hide_null(schema: dict[str, Any]) -> None:
     """A key without value counts as left out; editors need not suggest null."""
     for definition in (schema, *schema["$defs"].values()):
         for key, part in definition.get("properties", {}).items():
+            if isinstance(part.get("default"), dict):
+                del part["default"]
             options = [o for o in part.get("anyOf", ()) if o != {"type": "null"}]
             if len(options) == 1 and part.get("default", ...) is None:
                 words = {k: v for k, v in part.items() if k not in ("anyOf", "default")}

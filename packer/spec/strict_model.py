@@ -6,6 +6,8 @@ from pydantic.alias_generators import to_camel
 from packer.spec.field_types import Name
 
 API_VERSION = "gpu-packer/v1"
+VALUE_TAG, MAPPING_TAG = UNION_TAGS = ("<value>", "<mapping>")
+"""Branches of a key that takes either; no key of a file can be called so."""
 
 
 class StrictModel(BaseModel):

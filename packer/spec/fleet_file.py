@@ -1,0 +1,72 @@
+"""A fleet file's text as a Fleet, or everything that is wrong with it."""
+
+import re
+
+from packer.domain.workload import Fleet, Headroom, Objective, ServerImage
+from packer.errors import InvalidInput, Problem
+from packer.spec.document import Document
+from packer.spec.fleet_groups import group_problems
+from packer.spec.fleet_schema import FleetEntry, HeadroomEntry, ServerImageEntry
+from packer.spec.kinds import read_document
+from packer.spec.lookups import Lookups
+from packer.spec.problems import in_file_order, validate
+from packer.spec.workload_options import with_defaults
+from packer.spec.workload_reading import WorkloadReader
+
+_BUILD_IN_TAG = re.compile(r":[A-Za-z0-9_.-]*\b(b[0-9]{4,7})(?:@|$)")
+
+
+def read_fleet(text: str | bytes, file: str, lookups: Lookups) -> Fleet:
+    """The fleet a file describes.
+
+    Args:
+        text: YAML or JSON; an inventory may be another document of it.
+        file: What the user called it; relative paths in it begin at its folder.
+        lookups: How cards and models are found.
+
+    Raises:
+        InvalidInput: With every problem of the file, in file order.
+    """
+    document = read_document(text, file, "Fleet")
+    entry = validate(document, FleetEntry, "fleet")
+    problems = group_problems(entry, document)
+    build = _build(entry.server_image, document, problems)
+    reader = WorkloadReader(document, lookups, problems)
+    workloads = [
+        reader.workload(with_defaults(workload, entry.defaults, index, document))
+        for index, workload in enumerate(entry.workloads)
+    ]
+    if problems:
+        raise InvalidInput(in_file_order(problems))
+    return Fleet(
+        name=entry.metadata.name,
+        server_image=ServerImage(entry.server_image.image, build),
+        objective=Objective(entry.objective),
+        workloads=tuple(workload for workload in workloads if workload is not None),
+        headroom=_headroom(entry.defaults.headroom),
+        keep_apart=entry.keep_apart,
+        keep_together=entry.keep_together,
+    )
+
+
+def _build(image: ServerImageEntry, document: Document, problems: list[Problem]) -> str:
+    """The llama.cpp build, said or read from the image's tag; they may not contradict."""
+    match = _BUILD_IN_TAG.search(image.image)
+    in_tag = match[1] if match else ""
+    where = document.where("serverImage", "build")
+    if not (image.build or in_tag):
+        why = "the image's tag does not say it"
+        help_ = "write build: b11434; flags are spelled for the build in the image"
+        problems.append(Problem("P0216", "the llama.cpp build is unknown", where, why, help_))
+    if image.build and in_tag and image.build != in_tag:
+        why = f"the image's tag says {in_tag}"
+        problems.append(Problem("P0216", "image and build contradict each other", where, why))
+    return image.build or in_tag
+
+
+def _headroom(entry: HeadroomEntry) -> Headroom:
+    default = Headroom()
+    return Headroom(
+        default.bytes if entry.bytes is None else entry.bytes,
+        default.percent if entry.percent is None else entry.percent,
+    )

@@ -1,0 +1,61 @@
+"""What the readers of fleets and inventories ask of others: cards, models, files."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from packer.domain.gpu import GpuProduct
+from packer.domain.model import ModelFile
+from packer.errors import InvalidInput, Location, Problem
+
+
+@dataclass(frozen=True)
+class Lookups:
+    """Functions of the other floors; each raises InvalidInput in its own words.
+
+    Attributes:
+        gpu: Product by the name a user writes.
+        gpu_products: Every product of the catalogue.
+        model_file: Header of a GGUF file on this machine.
+        catalogue_quantizations: Quantizations of a catalogue model, by id or alias.
+        catalogue_file: Header of a catalogue model at a quantization.
+    """
+
+    gpu: Callable[[str], GpuProduct]
+    gpu_products: Callable[[], tuple[GpuProduct, ...]]
+    model_file: Callable[[Path], ModelFile]
+    catalogue_quantizations: Callable[[str], tuple[str, ...]]
+    catalogue_file: Callable[[str, str], ModelFile]
+
+    def knowing(self, products: Iterable[GpuProduct]) -> "Lookups":
+        """The same with further GPU products, such as those an inventory describes by hand."""
+        more = tuple(products)
+        by_name = {plain_gpu_name(product.name): product for product in more}
+
+        def gpu(name: str) -> GpuProduct:
+            return by_name.get(plain_gpu_name(name)) or self.gpu(name)
+
+        return replace(self, gpu=gpu, gpu_products=lambda: (*self.gpu_products(), *more))
+
+
+def plain_gpu_name(name: str) -> str:
+    """A GPU's name without what does not count: case, spaces, hyphens, underscores, vendor."""
+    plain = "".join(character for character in name.casefold() if character not in " -_")
+    return plain.removeprefix("nvidia")
+
+
+@contextmanager
+def located(problems: list[Problem], where: Location) -> Iterator[None]:
+    """Collect what a lookup refuses, at the place of the value that led to it."""
+    try:
+        yield
+    except InvalidInput as error:
+        problems.extend(_at(problem, where) for problem in error.problems)
+
+
+def _at(problem: Problem, where: Location) -> Problem:
+    if problem.where is None:
+        return replace(problem, where=where)
+    why = f"{problem.why} (named at {where})".lstrip()
+    return replace(problem, why=why)
