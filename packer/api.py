@@ -51,28 +51,21 @@ def load(fleet: str | Path, inventory: str | Path) -> Input:
         InvalidInput: Everything that is wrong with either file, at once.
     """
     from packer.files.text import read_text
-    from packer.spec.fleet_file import read_fleet
-    from packer.spec.inventory_file import read_inventory
+    from packer.spec.inputs import Source, read_inputs
 
-    lookups = _lookups()
-    problems: list[Problem] = []
-    found_inventory, found_fleet, hashes = None, None, ["", ""]
-    try:
-        text = read_text(inventory)
-        hashes[1] = _sha256(text)
-        found_inventory = read_inventory(text, str(inventory), lookups)
-        lookups = lookups.knowing(pool.gpu for pool in found_inventory.pools)
-    except InvalidInput as error:
-        problems += error.problems
-    try:
-        text = read_text(fleet)
-        hashes[0] = _sha256(text)
-        found_fleet = read_fleet(text, str(fleet), lookups)
-    except InvalidInput as error:
-        problems = [*error.problems, *problems]
-    if found_fleet is None or found_inventory is None:
+    texts, problems = [], []
+    for path in (fleet, inventory):
+        try:
+            texts.append(read_text(path))
+        except InvalidInput as error:
+            problems += error.problems
+    if problems:
         raise InvalidInput(problems)
-    return Input(found_fleet, found_inventory, hashes[0], hashes[1])
+    sources = [
+        Source(text, str(path)) for text, path in zip(texts, (fleet, inventory), strict=True)
+    ]
+    asked, read = read_inputs(sources[0], sources[1], _lookups())
+    return Input(asked, read, _sha256(texts[0]), _sha256(texts[1]))
 
 
 def _sha256(text: str) -> str:
@@ -80,13 +73,14 @@ def _sha256(text: str) -> str:
 
 
 def _lookups() -> "Lookups":
-    from packer.catalogue.gpus import find_gpu
+    from packer.catalogue.gpus import find_gpu, gpu_products
     from packer.catalogue.models import find_model, load_model_file
     from packer.gguf.header import read_model_file
     from packer.spec.lookups import Lookups
 
     return Lookups(
         gpu=find_gpu,
+        gpu_products=gpu_products,
         model_file=read_model_file,
         catalogue_quantizations=lambda name: find_model(name).quantizations,
         catalogue_file=lambda name, quantization: load_model_file(

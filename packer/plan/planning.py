@@ -313,7 +313,7 @@ def _node_prices(assigned: Sequence[Assignment]) -> Decimal | None:
 def _baseline_notes(fp16: CardSetBaseline, inventory: Inventory) -> tuple[str, ...]:
     notes = [
         "one model per card set: each replica on the fewest cards of one node that hold it alone, "
-        "supply ignored; FP16 means every quantized tensor at 16 bits and an f16 cache"
+        "supply ignored; FP16 means every quantized tensor but MXFP4 at 16 bits, and an f16 cache"
     ]
     if fp16.missing:
         notes.append(f"FP16 fits on no node here: {', '.join(fp16.missing)}")

@@ -107,6 +107,7 @@ def workload_options(workload: Workload, variant: Variant, cache_type: str) -> S
         embedding=workload.embedding,
         reranking=workload.reranking,
         load_mode="mmap",
+        speculation=("draft-simple",) if workload.draft else (),
         draft=_draft_options(workload.draft),
         draft_depth=workload.draft.depth if workload.draft else None,
         projector=workload.projector.model.origin if workload.projector else None,
