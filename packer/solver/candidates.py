@@ -16,7 +16,8 @@ from packer.memory.result import Card, MemoryEstimate
 from packer.solver.layer_shares import LayerSplits
 from packer.units import MIB, format_gib
 
-# A wider split than needed only buys room on nearly full cards; one card more is where that ends.
+# A wider split than needed buys room on nearly full cards; one card more is where that ends. What
+# fits one card stays on one: a split costs latency and ties the fates of two cards.
 _EXTRA_CARDS = 1
 _CELL_PADDING = 256
 
@@ -206,7 +207,7 @@ class _Sizing:
         """Every split that fits, from the fewest cards to one more than the fewest."""
         fewest = None
         for cards in range(1, self.most_cards + 1):
-            if fewest is not None and cards > fewest + _EXTRA_CARDS:
+            if fewest == 1 or (fewest is not None and cards > fewest + _EXTRA_CARDS):
                 return
             splits = LayerSplits(layer_count(self.model), cards, self.offer.room_bytes)
             for layers in splits.choose(lambda counts: self.estimate(counts)[1]):

@@ -1,0 +1,250 @@
+"""Bound certificates: integer row prices per leaf of a branching, evaluated in exact arithmetic.
+
+For any nonnegative integer prices the value of a leaf is a valid bound (weak duality), so
+rounding the prices of a floating-point solver loses a little strength and no truth:
+
+    value = Σ count·π + Σ_classes min_y (rest_y·y) + Σ_types min_z (rest_z·z)
+
+with π the cheapest way to pay for one replica, and the rests what a GPU or node costs beyond the
+prices it earns, y and z within the leaf's limits. All numbers are scaled by ``scale``.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from packer.solver.card_classes import card_classes, node_cost
+from packer.solver.columns import Columns
+from packer.solver.instance import Instance
+from packer.solver.instance_document import format_instance
+from packer.solver.relaxation import FunctionRow, Relaxation, RowPrices
+
+Limits = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class IntegerPrices:
+    """Row prices as integers, scaled; the fields are those of RowPrices."""
+
+    capacity: tuple[tuple[int, ...], ...]
+    node: tuple[tuple[int, ...], ...]
+    gpu_node: tuple[int, ...]
+    node_gpu: tuple[int, ...]
+    functions: tuple[int, ...]
+    spread_gpu: Mapping[tuple[int, int], int]
+    spread_node: Mapping[tuple[int, int], int]
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One part of the branching: limits of y and z, prices, and what they prove."""
+
+    y: Limits
+    z: Limits
+    prices: IntegerPrices
+    demand: tuple[int, ...]
+    value: int
+
+
+@dataclass(frozen=True)
+class Split:
+    """A branching on one variable: at most ``at`` to the left, more to the right."""
+
+    variable: str
+    position: int
+    at: int
+    left: "Split | Leaf"
+    right: "Split | Leaf"
+
+
+@dataclass(frozen=True)
+class LinearCertificate:
+    """A proven bound: a tree of leaves, each with its prices."""
+
+    scale: int
+    functions: tuple[FunctionRow, ...]
+    tree: Split | Leaf
+    bound: int
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def price_scale(instance: Instance) -> int:
+    """Power of ten that leaves prices six digits and more after rounding."""
+    largest = max(
+        [1]
+        + [c for one in instance.node_types for caps in one.capacities for c in caps]
+        + [c for one in instance.node_types for c in one.node_cap]
+    )
+    return int(10 ** (len(str(largest)) + 6))
+
+
+def round_prices(prices: RowPrices, scale: int) -> IntegerPrices:
+    """Prices times scale, to integers."""
+
+    def whole(value: float) -> int:
+        return max(0, round(float(value) * scale))
+
+    return IntegerPrices(
+        tuple(tuple(map(whole, row)) for row in prices.capacity),
+        tuple(tuple(map(whole, row)) for row in prices.node),
+        tuple(map(whole, prices.gpu_node)),
+        tuple(map(whole, prices.node_gpu)),
+        tuple(map(whole, prices.functions)),
+        {key: whole(value) for key, value in prices.spread_gpu.items() if whole(value)},
+        {key: whole(value) for key, value in prices.spread_node.items() if whole(value)},
+    )
+
+
+def evaluate_leaf(
+    relaxation: Relaxation, prices: IntegerPrices, scale: int, y: Limits, z: Limits
+) -> Leaf:
+    """The exact value of a leaf."""
+    instance = relaxation.instance
+    demand = _demand_prices(relaxation, prices)
+    value = sum(item.count * price for item, price in zip(instance.items, demand, strict=True))
+    for one, (low, high) in zip(card_classes(instance), y, strict=True):
+        t = one.node_type
+        rest = one.cost * scale + prices.gpu_node[t] - prices.node_gpu[t]
+        rest -= sum(p * c for p, c in zip(prices.capacity[t], one.capacity, strict=True))
+        rest -= sum(
+            price * row.function.denominator
+            for price, row in zip(prices.functions, relaxation.functions, strict=True)
+            if row.node_type == t
+        )
+        rest -= sum(
+            price * (instance.items[i].max_per_gpu or 0)
+            for (i, at), price in prices.spread_gpu.items()
+            if at == t
+        )
+        value += rest * (low if rest > 0 else high)
+    for t, (low, high) in enumerate(z):
+        node_type = instance.node_types[t]
+        rest = node_cost(instance, t) * scale + prices.node_gpu[t]
+        rest -= node_type.gpus * prices.gpu_node[t]
+        rest -= sum(p * c for p, c in zip(prices.node[t], node_type.node_cap, strict=True))
+        rest -= sum(
+            price * (instance.items[i].max_per_node or 0)
+            for (i, at), price in prices.spread_node.items()
+            if at == t
+        )
+        value += rest * (low if rest > 0 else high)
+    return Leaf(y, z, prices, demand, value)
+
+
+def _demand_prices(relaxation: Relaxation, prices: IntegerPrices) -> tuple[int, ...]:
+    """Cheapest payment for one replica per item. Exact: Python integers throughout."""
+    columns: Columns = relaxation.columns
+    if not len(columns):
+        return (0,) * len(relaxation.instance.items)
+    t = columns.node_type
+    kind: type = np.int64 if _fits_machine_integers(relaxation, prices) else object
+    capacity = np.array(prices.capacity, dtype=kind)
+    node = np.array(prices.node, dtype=kind).reshape(len(prices.capacity), -1)
+    paid = (columns.load.astype(kind) * capacity[t]).sum(axis=1)
+    if node.shape[1]:
+        paid = paid + (columns.node.astype(kind) * node[t]).sum(axis=1)
+    for price, numerators in zip(prices.functions, relaxation.numerators, strict=True):
+        if price:
+            paid = paid + numerators.astype(kind) * price
+    for (i, at), price in prices.spread_gpu.items():
+        chosen = (columns.item == i) & (t == at)
+        paid[chosen] += price * columns.width[chosen].astype(kind)
+    for (i, at), price in prices.spread_node.items():
+        paid[(columns.item == i) & (t == at)] += price
+    starts = np.searchsorted(columns.item, np.arange(len(relaxation.instance.items) + 1))
+    return tuple(
+        int(paid[a:b].min()) if b > a else 0
+        for a, b in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)
+    )
+
+
+def _fits_machine_integers(relaxation: Relaxation, prices: IntegerPrices) -> bool:
+    columns = relaxation.columns
+    most = sum(
+        int(columns.load[:, d].max()) * max(row[d] for row in prices.capacity)
+        for d in range(columns.load.shape[1])
+    )
+    most += sum(
+        int(columns.node[:, e].max()) * max(row[e] for row in prices.node)
+        for e in range(columns.node.shape[1])
+    )
+    most += sum(
+        price * int(numerators.max())
+        for price, numerators in zip(prices.functions, relaxation.numerators, strict=True)
+    )
+    most += sum(price * 64 for price in prices.spread_gpu.values())
+    return most + sum(prices.spread_node.values()) < 2**62
+
+
+def certificate_document(instance: Instance, certificate: LinearCertificate) -> dict[str, Any]:
+    """The certificate as JSON values, sealed with a digest of itself and the instance."""
+    single = isinstance(certificate.tree, Leaf)
+    document: dict[str, Any] = {
+        "kind": "dff" if certificate.functions else "lp",
+        "scale": certificate.scale,
+        "bound": certificate.bound,
+        "functions": [
+            [row.node_type, row.dim, str(row.function.family), row.function.parameter]
+            for row in certificate.functions
+        ],
+        "tree": _tree_document(certificate.tree),
+        **certificate.extra,
+    }
+    if not single:
+        document["branched"] = True
+    document["digest"] = seal(instance, document)
+    return document
+
+
+def _tree_document(tree: Split | Leaf) -> dict[str, Any]:
+    if isinstance(tree, Split):
+        return {
+            "on": [tree.variable, tree.position],
+            "at": tree.at,
+            "left": _tree_document(tree.left),
+            "right": _tree_document(tree.right),
+        }
+    prices = tree.prices
+    return {
+        "capacity": [list(row) for row in prices.capacity],
+        "node": [list(row) for row in prices.node],
+        "gpu_node": list(prices.gpu_node),
+        "node_gpu": list(prices.node_gpu),
+        "functions": list(prices.functions),
+        "spread_gpu": [[i, t, value] for (i, t), value in sorted(prices.spread_gpu.items())],
+        "spread_node": [[i, t, value] for (i, t), value in sorted(prices.spread_node.items())],
+        "demand": list(tree.demand),
+        "value": tree.value,
+    }
+
+
+def seal(instance: Instance, document: Mapping[str, Any]) -> str:
+    """SHA-256 over the certificate and the instance it speaks about."""
+    unsealed = {key: value for key, value in document.items() if key != "digest"}
+    return _digest([canonical(format_instance(instance)), unsealed])
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+_PROVEN_KEYS = ("dims", "node_dims", "objective", "node_types", "items", "constraints")
+
+
+def canonical(document: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
+    """What a bound depends on, without defaults: the demands, the supply and the rules."""
+    return {key: _without_defaults(document[key]) for key in _PROVEN_KEYS}
+
+
+def _without_defaults(value: Any) -> Any:
+    """Drop empty, null, false and zero entries of objects: absent and default mean the same."""
+    if isinstance(value, Mapping):
+        return {key: _without_defaults(one) for key, one in value.items() if one or one == []}
+    if isinstance(value, list | tuple):
+        return [_without_defaults(one) for one in value]
+    return value
