@@ -56,7 +56,10 @@ _PER_BLOCK = (
     "expert_used_count",
 )
 _ARRAY_TYPES = (ValueType.UINT32, ValueType.INT32)
-_QUERY = re.compile(r"blk\.\d+\.attn_q(kv)?\.weight")
+_QUERY = re.compile(r"blk\.(\d{1,4})\.attn_q(?:kv|_a)?\.weight")
+_KEY = re.compile(r"blk\.(\d{1,4})\.attn_(?:qkv|k)\.weight")
+# Their embedding matrix follows another model's vocabulary, or features instead of tokens.
+_OTHER_EMBEDDINGS = ("eagle3", "wavtokenizer-dec")
 _BLOCK = re.compile(r"blk\.(\d{1,4})\.")
 # Neither has a context or a trunk of its own: projectors and LoRA adapters.
 _PROJECTOR = "clip"
@@ -165,22 +168,55 @@ def _contradicted(
     header: FileHeader, architecture: str, tensors: tuple[Tensor, ...]
 ) -> Iterable[Problem]:
     """Keys that the tensors contradict; their shapes are what llama.cpp would check next."""
+    yield from _wrong_embedding(header, architecture, tensors)
+    yield from _zero_heads(header, architecture, tensors)
+    yield from _wrong_block_count(header, architecture, tensors)
+
+
+def _wrong_embedding(
+    header: FileHeader, architecture: str, tensors: tuple[Tensor, ...]
+) -> Iterable[Problem]:
+    """The embedding matrix must have embedding_length × vocabulary elements."""
     values = header.key_values.values
-    vocabulary = vocabulary_size(header.key_values, architecture)
     embedding = next((t for t in tensors if t.name == "token_embd.weight"), None)
-    if embedding is not None and embedding.shape[1:2] != (vocabulary,):
+    if embedding is None or architecture in _OTHER_EMBEDDINGS:
+        return
+    length, vocabulary = (*embedding.shape, 1)[:2]
+    if values[f"{architecture}.embedding_length"] != length:
         yield _problem(
             header,
-            "tokenizer.ggml.tokens" if vocabulary else f"{architecture}.vocab_size",
-            f"gives {vocabulary} tokens, but token_embd.weight has shape {embedding.shape}",
+            f"{architecture}.embedding_length",
+            f"is not {length}, the row length of token_embd.weight",
         )
-    if values.get(f"{architecture}.attention.head_count", 0) == 0 and any(
-        _QUERY.fullmatch(tensor.name) for tensor in tensors
-    ):
+    tokens = vocabulary_size(header.key_values, architecture)
+    if tokens != vocabulary:
         yield _problem(
-            header, f"{architecture}.attention.head_count", "is zero, but there is attention"
+            header,
+            "tokenizer.ggml.tokens" if tokens else f"{architecture}.vocab_size",
+            f"must give {vocabulary} tokens, the rows of token_embd.weight, not {tokens}",
         )
-    yield from _wrong_block_count(header, architecture, tensors)
+
+
+def _zero_heads(
+    header: FileHeader, architecture: str, tensors: tuple[Tensor, ...]
+) -> Iterable[Problem]:
+    """Blocks with a query or key matrix need heads; blocks without may have none."""
+    values = header.key_values.values
+    for name, pattern, default in (
+        ("attention.head_count", _QUERY, 0),
+        ("attention.head_count_kv", _KEY, 1),
+    ):
+        heads = values.get(f"{architecture}.{name}", default)
+        blocks = {int(match[1]) for t in tensors if (match := pattern.fullmatch(t.name))}
+        if heads == 0 and blocks:
+            yield _problem(header, f"{architecture}.{name}", "is zero, but there is attention")
+        # Some linear attention has keys without key heads, so only query heads must be there.
+        if isinstance(heads, tuple) and pattern is _QUERY:
+            zeros = sorted(block for block in blocks if block < len(heads) and not heads[block])
+            if zeros:
+                yield _problem(
+                    header, f"{architecture}.{name}", f"is zero in block {zeros[0]} with attention"
+                )
 
 
 def _wrong_block_count(
