@@ -73,14 +73,14 @@ def _sha256(text: str) -> str:
 
 
 def _lookups() -> "Lookups":
-    from packer.catalogue.gpus import find_gpu, gpu_products
+    from packer.catalogue.gpus import find_gpu, gpus_matching
     from packer.catalogue.models import find_model, load_model_file
     from packer.gguf.header import read_model_file
     from packer.spec.lookups import Lookups
 
     return Lookups(
         gpu=find_gpu,
-        gpu_products=gpu_products,
+        gpu_family=gpus_matching,
         model_file=read_model_file,
         catalogue_quantizations=lambda name: find_model(name).quantizations,
         catalogue_file=lambda name, quantization: load_model_file(

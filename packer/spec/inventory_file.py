@@ -49,7 +49,7 @@ def _gpu(
         gpu = lookups.gpu(entry.gpu)
         if not gpu.is_modelled:
             title = f"{gpu.name} is not modelled"
-            why = f"bytes of {gpu.vendor} cards are not computed: only llama.cpp's CUDA backend is"
+            why = gpu.not_modelled or f"{gpu.vendor} cards are not computed"
             help_ = f"leave the pool {entry.name} out, or plan it by other means"
             problems.append(Problem("P0520", title, where, why, help_))
         return gpu

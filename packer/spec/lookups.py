@@ -16,27 +16,30 @@ class Lookups:
 
     Attributes:
         gpu: Product by the name a user writes.
-        gpu_products: Every product of the catalogue.
+        gpu_family: Every product a name may mean, such as ``H100``; none if it is unknown.
         model_file: Header of a GGUF file on this machine.
         catalogue_quantizations: Quantizations of a catalogue model, by id or alias.
         catalogue_file: Header of a catalogue model at a quantization.
     """
 
     gpu: Callable[[str], GpuProduct]
-    gpu_products: Callable[[], tuple[GpuProduct, ...]]
+    gpu_family: Callable[[str], tuple[GpuProduct, ...]]
     model_file: Callable[[Path], ModelFile]
     catalogue_quantizations: Callable[[str], tuple[str, ...]]
     catalogue_file: Callable[[str, str], ModelFile]
 
     def knowing(self, products: Iterable[GpuProduct]) -> "Lookups":
         """The same with further GPU products, such as those an inventory describes by hand."""
-        more = tuple(products)
-        by_name = {plain_gpu_name(product.name): product for product in more}
+        by_name = {plain_gpu_name(product.name): product for product in products}
 
         def gpu(name: str) -> GpuProduct:
             return by_name.get(plain_gpu_name(name)) or self.gpu(name)
 
-        return replace(self, gpu=gpu, gpu_products=lambda: (*self.gpu_products(), *more))
+        def gpu_family(name: str) -> tuple[GpuProduct, ...]:
+            known = by_name.get(plain_gpu_name(name))
+            return (known,) if known else self.gpu_family(name)
+
+        return replace(self, gpu=gpu, gpu_family=gpu_family)
 
 
 def plain_gpu_name(name: str) -> str:

@@ -5,15 +5,16 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from packer.errors import InvalidInput, Location, Problem
 from packer.plan.plan import API_VERSION, Plan
-from packer.spec.document import decode
+from packer.spec.document import decode, locate
 from packer.spec.json_text import InvalidJson, format_json, parse_json
 from packer.spec.nodes import Mark
 from packer.spec.plan_checks import plan_problems
 from packer.spec.plan_types import plan_adapter
-from packer.spec.problems import MOST_PROBLEMS, shown_path, too_many
+from packer.spec.problems import MOST_PROBLEMS, more_problems, shown_path
 
 _RUN = "run"
 
@@ -84,7 +85,8 @@ def _shown(value: object) -> str:
 def _shape_problems(error: ValidationError, file: str) -> list[Problem]:
     details = error.errors(include_url=False, include_input=False)
     problems = [_shape_problem(detail, file) for detail in details[:MOST_PROBLEMS]]
-    return [*problems, too_many(len(details), file)] if len(details) > len(problems) else problems
+    rest = len(details) - len(problems)
+    return [*problems, more_problems(rest, file)] if rest else problems
 
 
 def _shape_problem(detail: ErrorDetails, file: str) -> Problem:

@@ -50,33 +50,33 @@ def validate(
         return entry.model_validate(document.plain())
     except ValidationError as error:
         schema = json_schema(kind)
-        details = error.errors(include_url=False)
+        details = [one for one in error.errors(include_url=False) if not _is_echo(one)]
         problems = [_problem(detail, document, schema) for detail in details[:MOST_PROBLEMS]]
-        if len(details) > MOST_PROBLEMS:
-            problems.append(too_many(len(details), document.file))
-        raise InvalidInput(problems) from error
+        raise InvalidInput(in_file_order(problems, len(details))) from error
 
 
-def too_many(count: int, file: str) -> Problem:
+def _is_echo(detail: ErrorDetails) -> bool:
+    """Whether a list is only called too short because its items were refused."""
+    least = detail.get("ctx", {}).get("min_length", 0)
+    return detail["type"] == "too_short" and len(detail["input"]) >= least
+
+
+def more_problems(rest: int, file: str) -> Problem:
     """What stands for the problems that are not shown."""
-    return Problem(
-        "P0118",
-        f"{count - MOST_PROBLEMS} more problems are not shown",
-        Location(file),
-        f"the first {MOST_PROBLEMS} are",
-        "is this the file you meant?",
-    )
+    title = f"{rest} more problems are not shown"
+    why = f"the first {MOST_PROBLEMS} are"
+    return Problem("P0118", title, Location(file), why, "is this the file you meant?")
 
 
-def in_file_order(problems: Sequence[Problem]) -> list[Problem]:
-    """Problems by line, each once, at most as many as are shown."""
-    problems = list(dict.fromkeys(problems))
-    lines = [problem.where.line if problem.where else 0 for problem in problems]
-    order = sorted(range(len(problems)), key=lambda index: lines[index])
-    shown = [problems[index] for index in order[:MOST_PROBLEMS]]
-    if len(problems) > MOST_PROBLEMS:
+def in_file_order(problems: Sequence[Problem], found: int = 0) -> list[Problem]:
+    """Problems by line, each once; of more than are shown, or ``found``, the rest is counted."""
+    unique = list(dict.fromkeys(problems))
+    unique.sort(key=lambda problem: problem.where.line if problem.where else 0)
+    shown = unique[:MOST_PROBLEMS]
+    rest = max(found, len(unique)) - len(shown)
+    if rest > 0 and len(shown) == MOST_PROBLEMS:
         file = shown[0].where.file if shown[0].where else ""
-        shown.append(too_many(len(problems), file))
+        shown.append(more_problems(rest, file))
     return shown
 
 

@@ -1,14 +1,13 @@
 """One workload of a fleet file as the domain's Workload."""
 
 from collections.abc import Mapping
-from itertools import chain
 from typing import Any
 
+from packer.domain.gpu import GpuProduct
 from packer.domain.workload import Draft, Spread, Variant, Workload
 from packer.errors import Location, Problem
 from packer.spec.document import Document
 from packer.spec.fleet_schema import DraftEntry, GpuChoice, ProjectorEntry, WorkloadEntry
-from packer.spec.gpu_choice import chosen_products
 from packer.spec.headers import Headers, is_path
 from packer.spec.lookups import Lookups, located
 from packer.spec.variants import Wanted, read_variants
@@ -115,11 +114,12 @@ class WorkloadReader:
     def _products(
         self, names: tuple[str, ...], options: OptionsInFile, key: str
     ) -> tuple[str, ...]:
-        found: list[tuple[str, ...]] = []
+        """Product names that the names of a list stand for, each perhaps a family."""
+        found: list[GpuProduct] = []
         for index, name in enumerate(names):
             with located(self._problems, options.where("gpus", key, index)):
-                found.append(chosen_products(name, self._lookups))
-        return tuple(dict.fromkeys(chain.from_iterable(found)))
+                found += self._lookups.gpu_family(name) or (self._lookups.gpu(name),)
+        return tuple(dict.fromkeys(product.name for product in found))
 
 
 def _given(entry: WorkloadEntry) -> dict[str, Any]:
