@@ -1,6 +1,7 @@
 """Memory of one llama-server process: named parts per card and on the host."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from packer.domain.model import ModelFile
 from packer.domain.server_options import ServerOptions
@@ -10,15 +11,20 @@ from packer.memory.draft_model import (
     second_context,
     with_inferred_speculation,
 )
+from packer.memory.estimate_notes import estimate_notes
+from packer.memory.host_memory import checkpoint_bytes, prompt_cache_bytes
 from packer.memory.hyperparameters import HyperParameters, read_hyperparameters
-from packer.memory.layer_split import HOST
+from packer.memory.layer_split import HOST, named_card
 from packer.memory.llama_context import ContextMemory, context_memory
+from packer.memory.lora import adapter_bytes
+from packer.memory.metadata_override import with_metadata
 from packer.memory.output_buffer import output_bytes, output_growth_bytes
 from packer.memory.part import NOTHING, Part
 from packer.memory.process_overhead import host_process_overhead, process_overhead
+from packer.memory.projector import projector_part
 from packer.memory.resolution import ResolvedContext, resolve_context
 from packer.memory.result import Card, DeviceEstimate, HostEstimate, MemoryEstimate
-from packer.units import MIB
+from packer.memory.tensor_override import tensor_overrides
 
 
 def estimate_memory(
@@ -48,121 +54,177 @@ def estimate_memory(
         UnsupportedModel: The architecture or an option is not modelled.
         InvalidInput: llama.cpp would refuse the options.
     """
-    options = with_inferred_speculation(options, draft)
-    sizes = read_hyperparameters(model)
-    context = resolve_context(sizes, options)
-    target = context_memory(model, sizes, context, options, cards, build=build)
-    second = second_context(model, options, context, draft)
-    drafting = None
-    if second is not None:
-        drafting = context_memory(
-            second.model,
-            second.sizes,
-            second.context,
-            second.options,
-            cards,
-            build=build,
-            is_own_model=second.is_own_model,
-        )
-    devices = tuple(
-        _device(
-            index,
-            card,
-            {
-                "weights": _weights(model, target, index),
-                "context": Part.exact(target.cache.get(index, 0)),
-                "compute": target.compute.cards[index],
-                "process": process_overhead(card) if index in target.layout.cards else NOTHING,
-                **_draft_parts(second, drafting, index),
-            },
-        )
-        for index, card in enumerate(cards)
-    )
-    host = _host(sizes, context, options, target, second, drafting, len(cards))
+    process = _process(model, options, cards, draft, projector, loras, build)
+    devices = tuple(_device(process, index, card) for index, card in enumerate(cards))
+    host = _host(process, len(cards))
     fits = all(device.high_bytes <= device.allocatable_bytes for device in devices)
     if host_allocatable_bytes is not None:
         fits = fits and host.total_bytes <= host_allocatable_bytes
     return MemoryEstimate(
         devices=devices,
         host=host,
-        layers=target.layout.layers,
-        context_cells=context.context_cells,
-        context_cells_per_slot=context.cells_per_slot,
-        slots=context.slots,
-        flash_attention=target.has_flash_attention,
+        layers=process.target.layout.layers,
+        context_cells=process.context.context_cells,
+        context_cells_per_slot=process.context.cells_per_slot,
+        slots=process.context.slots,
+        flash_attention=process.target.has_flash_attention,
         fits=fits,
         build=build,
+        notes=estimate_notes(
+            process.sizes, process.context, process.options, process.target, len(loras)
+        ),
     )
 
 
-def _weights(model: ModelFile, held: ContextMemory, device: int) -> Part:
-    """Weights of one model on one device, as sure as its header."""
-    return Part.scaled(held.weights.get(device, 0), model.size_low, model.size_high, model.basis)
+@dataclass(frozen=True)
+class _Process:
+    """Everything one process holds, before it is summed up by device."""
+
+    model: ModelFile
+    sizes: HyperParameters
+    options: ServerOptions
+    context: ResolvedContext
+    target: ContextMemory
+    second: SecondContext | None
+    drafting: ContextMemory | None
+    adapters: Mapping[int, int]
+    projector: Part
+    projector_device: int
 
 
-def _draft_parts(
-    second: SecondContext | None, drafting: ContextMemory | None, device: int
-) -> dict[str, Part]:
-    """Parts of the drafting context on one device."""
-    if second is None or drafting is None:
-        return {}
-    return {
-        "draft_weights": _weights(second.model, drafting, device),
-        "draft_context": Part.exact(drafting.cache.get(device, 0)),
-        "draft_compute": drafting.compute.cards[device],
-    }
-
-
-def _host(
-    sizes: HyperParameters,
-    context: ResolvedContext,
+def _process(
+    model: ModelFile,
     options: ServerOptions,
+    cards: Sequence[Card],
+    draft: ModelFile | None,
+    projector: ModelFile | None,
+    loras: Sequence[ModelFile],
+    build: str,
+) -> _Process:
+    options = with_inferred_speculation(options, draft)
+    model = with_metadata(model, options.override_metadata)
+    sizes = read_hyperparameters(model)
+    context = resolve_context(sizes, options)
+    target = context_memory(model, sizes, context, options, cards, build=build)
+    second = second_context(model, options, context, draft)
+    place = _projector_device(options, len(cards))
+    return _Process(
+        model=model,
+        sizes=sizes,
+        options=options,
+        context=context,
+        target=target,
+        second=second,
+        drafting=_drafting(second, cards, build),
+        adapters=_adapters(loras, model, sizes, target, tensor_overrides(options, len(cards))),
+        projector=projector_part(projector, is_on_card=place != HOST) if projector else NOTHING,
+        projector_device=place,
+    )
+
+
+def _drafting(
+    second: SecondContext | None, cards: Sequence[Card], build: str
+) -> ContextMemory | None:
+    """Memory of the drafting context, if there is one."""
+    if second is None:
+        return None
+    return context_memory(
+        second.model,
+        second.sizes,
+        second.context,
+        second.options,
+        cards,
+        build=build,
+        is_own_model=second.is_own_model,
+    )
+
+
+def _adapters(
+    loras: Sequence[ModelFile],
+    model: ModelFile,
+    sizes: HyperParameters,
     target: ContextMemory,
-    second: SecondContext | None,
-    drafting: ContextMemory | None,
-    card_count: int,
-) -> HostEstimate:
+    overrides: tuple[tuple[str, int], ...],
+) -> dict[int, int]:
+    """Bytes of all adapters by device."""
+    held: dict[int, int] = {}
+    for adapter in loras:
+        sized = adapter_bytes(adapter, model, sizes, target.layout.layers, overrides)
+        for device, size in sized.items():
+            held[device] = held.get(device, 0) + size
+    return held
+
+
+def _projector_device(options: ServerOptions, card_count: int) -> int:
+    """Card that runs the projector: the first one unless another is named."""
+    if not options.projector_offload or not card_count:
+        return HOST
+    if options.projector_device is None:
+        return 0
+    return named_card(options.projector_device, card_count)
+
+
+def _weights(model: ModelFile, size: int, adapters: int = 0) -> Part:
+    """Weights on one device, as sure as the header they come from."""
+    part = Part.scaled(size, model.size_low, model.size_high, model.basis)
+    return Part(part.bytes + adapters, part.low + adapters, part.high + adapters, part.basis)
+
+
+def _device(process: _Process, index: int, card: Card) -> DeviceEstimate:
+    """Parts of one card added up, with their bands."""
+    target, drafting, second = process.target, process.drafting, process.second
+    adapters = process.adapters.get(index, 0)
+    is_used = index in target.layout.cards
+    parts = {
+        "weights": _weights(process.model, target.weights.get(index, 0), adapters),
+        "context": Part.exact(target.cache.get(index, 0)),
+        "compute": target.compute.cards[index],
+        "draft_weights": NOTHING,
+        "draft_context": NOTHING,
+        "draft_compute": NOTHING,
+        "projector": NOTHING,
+    }
+    if second is not None and drafting is not None:
+        is_used = is_used or index in drafting.layout.cards
+        parts["draft_weights"] = _weights(second.model, drafting.weights.get(index, 0))
+        parts["draft_context"] = Part.exact(drafting.cache.get(index, 0))
+        parts["draft_compute"] = drafting.compute.cards[index]
+    if index == process.projector_device:
+        parts["projector"] = process.projector
+    parts["process"] = process_overhead(card) if is_used else NOTHING
+    return DeviceEstimate(
+        name=card.name or f"CUDA{index}",
+        **{f"{name}_bytes": part.bytes for name, part in parts.items()},
+        low_bytes=sum(part.low for part in parts.values()),
+        high_bytes=sum(part.high for part in parts.values()),
+        allocatable_bytes=card.allocatable_bytes,
+        basis={name: part.basis for name, part in parts.items()},
+    )
+
+
+def _host(process: _Process, card_count: int) -> HostEstimate:
     """Memory of the host."""
+    options, context = process.options, process.context
+    target, second, drafting = process.target, process.second, process.drafting
     feeds_nextn = drafts_with_nextn(options)
-    output = output_bytes(sizes, context)
-    growth = output_growth_bytes(sizes, context, feeds_nextn=feeds_nextn, is_draft=False)
+    output = output_bytes(process.sizes, context)
+    growth = output_growth_bytes(process.sizes, context, feeds_nextn=feeds_nextn, is_draft=False)
     if second is not None:
         output += output_bytes(second.sizes, second.context)
         growth += output_growth_bytes(
             second.sizes, second.context, feeds_nextn=feeds_nextn, is_draft=True
         )
+    if process.projector_device == HOST:
+        growth += process.projector.bytes
     return HostEstimate(
-        weights_bytes=target.weights.get(HOST, 0),
+        weights_bytes=target.weights.get(HOST, 0) + process.adapters.get(HOST, 0),
         context_bytes=target.cache.get(HOST, 0),
         compute_bytes=target.compute.host.bytes,
         output_bytes=output,
         draft_weights_bytes=drafting.weights.get(HOST, 0) if drafting else 0,
         draft_context_bytes=drafting.cache.get(HOST, 0) if drafting else 0,
         draft_compute_bytes=drafting.compute.host.bytes if drafting else 0,
-        prompt_cache_bytes=max(options.prompt_cache_mib, 0) * MIB,
-        checkpoint_bytes=0,
+        prompt_cache_bytes=prompt_cache_bytes(options, context, sum(target.cache.values())),
+        checkpoint_bytes=checkpoint_bytes(process.sizes, context, options, second),
         process_bytes=host_process_overhead(card_count) + growth,
-    )
-
-
-def _device(index: int, card: Card, parts: Mapping[str, Part]) -> DeviceEstimate:
-    """Parts of one card added up, with their bands."""
-
-    def size(part: str) -> int:
-        return parts.get(part, NOTHING).bytes
-
-    return DeviceEstimate(
-        name=card.name or f"CUDA{index}",
-        weights_bytes=size("weights"),
-        context_bytes=size("context"),
-        compute_bytes=size("compute"),
-        draft_weights_bytes=size("draft_weights"),
-        draft_context_bytes=size("draft_context"),
-        draft_compute_bytes=size("draft_compute"),
-        projector_bytes=size("projector"),
-        process_bytes=size("process"),
-        low_bytes=sum(part.low for part in parts.values()),
-        high_bytes=sum(part.high for part in parts.values()),
-        allocatable_bytes=card.allocatable_bytes,
-        basis={part: value.basis for part, value in parts.items()},
     )

@@ -150,19 +150,27 @@ def _free_bytes(card: Card) -> int:
     return card.allocatable_bytes if card.free_bytes is None else card.free_bytes
 
 
-def _named_cards(cards: Sequence[Card], devices: tuple[str, ...]) -> tuple[int, ...]:
-    """Cards named by `--device`: ``CUDA<index>``, or none at all."""
-    if devices == ("none",):
-        return ()
-    known = {f"CUDA{i}": i for i in range(len(cards))}
-    unknown = [name for name in devices if name.upper() not in known]
-    if unknown:
+def named_card(name: str, card_count: int) -> int:
+    """Index of the card a device name such as ``CUDA1`` stands for.
+
+    Raises:
+        InvalidInput: There is no such card.
+    """
+    known = {f"CUDA{index}": index for index in range(card_count)}
+    if name.upper() not in known:
         raise InvalidInput(
             Problem(
                 code="P0504",
-                title=f"--device {unknown[0]} does not exist",
-                why=f"there are {len(cards)} cards",
+                title=f"device {name} does not exist",
+                why=f"the process sees {card_count} cards",
                 help=f"use {', '.join(known) or 'none'}",
             )
         )
-    return tuple(known[name.upper()] for name in devices)
+    return known[name.upper()]
+
+
+def _named_cards(cards: Sequence[Card], devices: tuple[str, ...]) -> tuple[int, ...]:
+    """Cards named by `--device`; ``none`` is the CPU alone."""
+    if devices == ("none",):
+        return ()
+    return tuple(named_card(name, len(cards)) for name in devices)

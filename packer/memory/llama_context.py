@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from packer.domain.model import ModelFile
 from packer.domain.server_options import ServerOptions
 from packer.memory.compute_buffer import ComputeBuffers, compute_buffers
+from packer.memory.context_checks import check_cache_buffers, check_context
 from packer.memory.flash_attention import resolve_flash_attention, transposes_values
 from packer.memory.hyperparameters import HyperParameters
 from packer.memory.kv_cache import kv_cache_bytes
@@ -56,6 +57,7 @@ def context_memory(
         build: llama.cpp build of the server.
         is_own_model: Whether the weights belong to this context.
     """
+    check_context(sizes, context, options)
     layout = model_layout(sizes.block_count, options, cards)
     has_flash_attention = resolve_flash_attention(sizes, context, layout, options)
     weights: dict[int, int] = {}
@@ -64,11 +66,11 @@ def context_memory(
         weights = weight_bytes(
             model, layout.layers, overrides, loads_nextn="draft-mtp" in options.speculation
         )
-    cache = Counter(
-        kv_cache_bytes(
-            sizes, context, layout.layers, not transposes_values(options.flash_attention)
-        )
+    attention = kv_cache_bytes(
+        sizes, context, layout.layers, not transposes_values(options.flash_attention)
     )
+    check_cache_buffers(attention)
+    cache = Counter(attention)
     cache.update(recurrent_state_bytes(sizes, context, layout.layers))
     compute = compute_buffers(
         model,

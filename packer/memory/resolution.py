@@ -17,14 +17,6 @@ _CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", 
 # Speculation that drafts with a model, and of those the ones that roll a recurrent state back.
 _DRAFTING = frozenset({"draft-simple", "draft-eagle3", "draft-mtp", "draft-dflash", "draft-dspark"})
 _ROLLING_BACK = _DRAFTING - {"draft-simple"}
-# Longest draft of each n-gram speculation at its default settings [tokens].
-_NGRAM_DEPTHS = {
-    "ngram-simple": 48,
-    "ngram-map-k": 48,
-    "ngram-map-k4v": 48,
-    "ngram-mod": 64,
-    "ngram-cache": 8,
-}
 
 
 @dataclass(frozen=True)
@@ -105,16 +97,13 @@ def resolve_context(model: HyperParameters, options: ServerOptions) -> ResolvedC
 
 
 def draft_depth(options: ServerOptions) -> int:
-    """Most tokens drafted ahead by any speculation that is on. Exact for default n-gram settings.
+    """Most tokens drafted ahead by any speculation that is on. Exact.
 
     Source: llama.cpp b11434, common/speculative.cpp, common_speculative_n_max().
     """
-    wanted = _DEFAULT_DRAFT_DEPTH if options.draft_depth is None else options.draft_depth
-    depths = [
-        max(0, wanted) if kind in _DRAFTING else _NGRAM_DEPTHS.get(kind, 0)
-        for kind in options.speculation
-    ]
-    return max(depths, default=0)
+    if not _DRAFTING.intersection(options.speculation):
+        return options.ngram_depth
+    return max(options.ngram_depth, _asked_depth(options))
 
 
 def rolls_back(speculation: Iterable[str]) -> bool:
@@ -191,4 +180,9 @@ def _rollback_depth(model: HyperParameters, options: ServerOptions) -> int:
     """Recurrent states kept beside the current one."""
     if not (model.rules.has_rollback and rolls_back(options.speculation)):
         return 0
+    return _asked_depth(options)
+
+
+def _asked_depth(options: ServerOptions) -> int:
+    """`--spec-draft-n-max`, three by default."""
     return _DEFAULT_DRAFT_DEPTH if options.draft_depth is None else max(0, options.draft_depth)

@@ -91,6 +91,23 @@ def weight_bytes(
     return held
 
 
+def tensor_devices(
+    model: ModelFile,
+    sizes: HyperParameters,
+    layers: Sequence[int],
+    overrides: tuple[Override, ...],
+) -> dict[str, int]:
+    """Device of every loaded tensor by name; of two copies, the one that is not on the host."""
+    patterns = [(re.compile(pattern), device) for pattern, device in overrides]
+    devices: dict[str, int] = {}
+    for tensor in placed_tensors(model, sizes, loads_nextn=False):
+        device = overridden_device(tensor.name, patterns)
+        if device is None:
+            device = HOST if tensor.layer == HOST else layers[tensor.layer]
+        devices[tensor.name] = max(device, devices.get(tensor.name, HOST))
+    return devices
+
+
 def _add_copies(
     held: dict[int, int], table: WeightTable, layers: Sequence[int], sizes: HyperParameters
 ) -> None:

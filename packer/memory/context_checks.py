@@ -1,0 +1,88 @@
+"""What llama.cpp refuses when it creates a context, found before it is tried."""
+
+from collections.abc import Iterator, Mapping
+
+from packer.domain.quantization import ElementType
+from packer.domain.server_options import FlashAttention, ServerOptions
+from packer.errors import InvalidInput, Problem
+from packer.memory.hyperparameters import HyperParameters
+from packer.memory.layer_split import HOST
+from packer.memory.resolution import ResolvedContext
+
+_MOST_SLOTS = 256  # LLAMA_MAX_SEQ
+
+
+def check_context(model: HyperParameters, context: ResolvedContext, options: ServerOptions) -> None:
+    """Refuse what llama.cpp would refuse.
+
+    Raises:
+        InvalidInput: Every reason at once.
+
+    Source: llama.cpp b11434, src/llama-context.cpp, llama_init_from_model().
+    """
+    problems = tuple(_problems(model, context, options))
+    if problems:
+        raise InvalidInput(problems)
+
+
+def check_cache_buffers(cache: Mapping[int, int]) -> None:
+    """Refuse a device whose cached layers take no byte: llama.cpp cannot create an empty buffer.
+
+    Raises:
+        InvalidInput: A device only holds layers without attention of a model that has both.
+
+    Source: llama.cpp b11434, src/llama-kv-cache.cpp, "failed to allocate buffer for kv cache".
+    """
+    empty = [device for device, size in cache.items() if size == 0]
+    if empty and any(cache.values()):
+        name = "the host" if empty[0] == HOST else f"card {empty[0]}"
+        raise InvalidInput(
+            Problem(
+                code="P0511",
+                title=f"{name} would only hold layers without attention",
+                why="llama.cpp cannot create an empty cache there and stops",
+                help="use another --tensor-split or --gpu-layers",
+            )
+        )
+
+
+def _problems(
+    model: HyperParameters, context: ResolvedContext, options: ServerOptions
+) -> Iterator[Problem]:
+    if context.slots > _MOST_SLOTS:
+        yield Problem(
+            code="P0506",
+            title=f"--parallel {context.slots} is more than {_MOST_SLOTS} slots",
+            help=f"use at most {_MOST_SLOTS}",
+        )
+    if model.is_mla and context.type_k is not context.type_v:
+        yield Problem(
+            code="P0507",
+            title=f"{model.architecture} has one cache for keys and values",
+            why=f"K is {context.type_k.name} but V is {context.type_v.name}",
+            help="give --cache-type-k and --cache-type-v the same type",
+        )
+    if options.flash_attention is FlashAttention.OFF:
+        if context.type_v.is_quantized:
+            yield Problem(
+                code="P0509",
+                title=f"a {context.type_v.name} V cache needs flash attention",
+                why="llama.cpp refuses a quantized V cache with --flash-attn off",
+                help="use --flash-attn on, or --cache-type-v f16",
+            )
+        return
+    heads = (("K", context.type_k, model.head_k), ("V", context.type_v, model.head_v))
+    for letter, element, sizes in heads:
+        broken = _first_broken(element, sizes[: model.trunk_count])
+        if broken:
+            yield Problem(
+                code="P0507",
+                title=f"a {letter} head of {broken} elements cannot be {element.name}",
+                why=f"{element.name} packs {element.block_elements} elements in a block",
+                help="use f16 for this model's cache",
+            )
+
+
+def _first_broken(element: ElementType, heads: tuple[int, ...]) -> int:
+    """First head size that is not whole blocks, 0 if all are."""
+    return next((head for head in heads if head % element.block_elements), 0)
