@@ -84,7 +84,7 @@ def decode(content: bytes, file: str) -> str:
         line = before.count(b"\n") + 1
         column = error.start - (before.rfind(b"\n") + 1) + 1
         problem = Problem(
-            "P0101",
+            "P0102",
             "the file is not UTF-8 text",
             Location(file, line, column),
             f"byte 0x{content[error.start]:02x} at offset {error.start} belongs to no character",
@@ -129,7 +129,7 @@ def _without_surrogates(text: str, file: str) -> str:
         text.encode()
     except UnicodeEncodeError as error:
         problem = Problem(
-            "P0101", "the file is not UTF-8 text", Location(file), "it holds half a surrogate pair"
+            "P0102", "the file is not UTF-8 text", Location(file), "it holds half a surrogate pair"
         )
         raise InvalidInput(problem) from error
     return text
@@ -142,7 +142,7 @@ def _syntax_problem(error: yaml.MarkedYAMLError, file: str, lines: Sequence[str]
         mark = error.context_mark
     where = locate(file, lines, Mark(mark.line + 1, mark.column + 1)) if mark else Location(file)
     why = " ".join(part for part in (error.context, error.problem) if part)
-    return Problem("P0102", "the file is not valid YAML", where, why, _syntax_help(where, why))
+    return Problem("P0119", "the file is not valid YAML", where, why, _syntax_help(where, why))
 
 
 def _syntax_help(where: Location, why: str) -> str:
@@ -167,7 +167,7 @@ def _character_problem(error: yaml.reader.ReaderError, file: str, lines: Sequenc
 
 def _unreadable(where: Location, why: str) -> Problem:
     return Problem(
-        "P0101",
+        "P0102",
         "the file holds a character that YAML does not allow",
         where,
         why,

@@ -44,7 +44,7 @@ class Headers:
                 self._of_file[path] = self._lookups.model_file(path)
             except OSError as error:
                 why = error.strerror or type(error).__name__
-                raise InvalidInput(Problem("P0211", f"{path} cannot be read", why=why)) from error
+                raise InvalidInput(Problem("P0229", f"{path} cannot be read", why=why)) from error
         return self._of_file[path]
 
     def of_catalogue(self, model: str, quantization: str) -> ModelFile:

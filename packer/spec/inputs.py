@@ -51,7 +51,7 @@ def _check_prices(asked: Fleet, read: Inventory, fleet: Source, inventory: Sourc
         return
     raise InvalidInput(
         Problem(
-            "P0230",
+            "P0211",
             "objective: price needs the price of every pool",
             Location(inventory.file),
             f"no pricePerHour (onDemand) in {', '.join(unpriced)}",

@@ -67,4 +67,4 @@ def _currencies(entry: InventoryEntry, document: Document) -> Iterator[Problem]:
             where = document.where("nodePools", index, "pricePerHour", "currency")
             why = f"earlier prices are in {first}, this one in {currency}"
             help_ = "write all prices in one currency; a plain number is in USD"
-            yield Problem("P0229", "prices in several currencies", where, why, help_)
+            yield Problem("P0212", "prices in several currencies", where, why, help_)

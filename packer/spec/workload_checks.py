@@ -75,7 +75,7 @@ def _endpoints(workload: Workload, options: OptionsInFile) -> Iterator[Problem]:
         title = f"{workload.name}: one server cannot embed and rerank"
         why = "reranking pools by rank, embeddings do not"
         where = options.where("reranking")
-        yield Problem("P0212", title, where, why, "make it two workloads")
+        yield Problem("P0230", title, where, why, "make it two workloads")
 
 
 def _replicas(workload: Workload, options: OptionsInFile) -> Iterator[Problem]:
