@@ -5,6 +5,7 @@ real server loads it and completes text (nonsense, but text). ``write_tokenizer_
 writes a header with a vocabulary as large as the largest real ones.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from gguf import GGMLQuantizationType as Type
 
 ARCHITECTURES = ("llama", "qwen2", "qwen3", "qwen3moe", "gemma3", "gpt-oss")
 _MIXTURES = ("qwen3moe", "gpt-oss")
+# A prime number of values, so that rows of any width differ.
+_NOISE = numpy.random.default_rng(0).normal(0, 0.05, 65_537).astype(numpy.float32)
 _CONTROL_TOKENS = ("<unk>", "<s>", "</s>")
 
 
@@ -56,11 +59,10 @@ def write_tiny_model(path: Path, shape: TinyShape | None = None) -> Path:
     writer = gguf.GGUFWriter(path, shape.architecture)
     _add_hyper_parameters(writer, shape)
     _add_vocabulary(writer, shape)
-    random = numpy.random.default_rng(0)
     for name, extents in _tensors(shape):
         is_matrix = len(extents) > 1 and "gate_inp" not in name
         kind = shape.weight_type if is_matrix else Type.F32
-        _add_tensor(writer, random, name, extents, kind)
+        _add_tensor(writer, name, extents, kind)
     _close(writer)
     return path
 
@@ -76,7 +78,7 @@ def write_tokenizer_heavy_header(path: Path, tokens: int = 131_072) -> Path:
     writer.add_token_list(names)
     writer.add_token_types([int(gguf.TokenType.NORMAL)] * tokens)
     writer.add_token_merges([f"{left} {left}" for left in names])
-    _add_tensor(writer, numpy.random.default_rng(0), "output_norm.weight", (64,), Type.F32)
+    _add_tensor(writer, "output_norm.weight", (shape.width,), Type.F32)
     _close(writer)
     return path
 
@@ -176,16 +178,11 @@ def _feed_forward(shape: TinyShape) -> Iterator[tuple[str, tuple[int, ...]]]:
         yield "ffn_up_exps.bias", (inner, experts)
 
 
-def _add_tensor(
-    writer: gguf.GGUFWriter,
-    random: numpy.random.Generator,
-    name: str,
-    extents: tuple[int, ...],
-    kind: Type,
-) -> None:
+def _add_tensor(writer: gguf.GGUFWriter, name: str, extents: tuple[int, ...], kind: Type) -> None:
     """Random floats, or zeros packed in blocks for any other type."""
     if kind is Type.F32:
-        data = random.normal(0, 0.05, extents[::-1]).astype(numpy.float32)
+        count = math.prod(extents)
+        data = numpy.resize(_NOISE, count).reshape(extents[::-1])
         writer.add_tensor(name, data + 1 if "norm" in name else data)
         return
     block, size = gguf.GGML_QUANT_SIZES[kind]

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-_CHILD = Path(__file__).with_name("oracle_child.py")
+_CHILD = "tests.llamacpp.oracle_child"
+_ROOT = Path(__file__).parents[2]
 _GPU_FLAGS = ("--device", "-dev", "--spec-draft-device", "-devd", "--mmproj-device", "-mmdev")
 _OVERRIDE_FLAGS = ("--override-tensor", "-ot", "--spec-draft-override-tensor", "-otd")
 _MODEL_FLAGS = ("--model", "-m")
@@ -124,11 +125,13 @@ class Oracle:
 
     def _start_child(self) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, str(_CHILD), str(self._log)],
+            [sys.executable, "-m", _CHILD, str(self._log)],
+            cwd=_ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            env={**os.environ, "GGML_NO_BACKTRACE": "1"},
         )
 
     def _end_child(self) -> int:

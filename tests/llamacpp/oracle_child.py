@@ -14,8 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from preset_reader import read_presets
 from xllamacpp import xllamacpp
+
+from tests.llamacpp.preset_reader import read_presets
 
 PARAMS_BYTES = 4904
 """Size of CommonParams in the pinned wheel; another size means another layout."""
