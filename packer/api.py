@@ -17,7 +17,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ from packer.domain.workload import Fleet
 from packer.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
+    from packer.kubernetes_objects.card_groups import CardGroup
     from packer.kubernetes_objects.options import RenderOptions
     from packer.plan.plan import Plan
     from packer.solver.outcome import Progress
@@ -53,7 +54,8 @@ def load(fleet: str | Path, inventory: str | Path) -> Input:
     from packer.files.text import read_text
     from packer.spec.inputs import Source, read_inputs
 
-    texts, problems = [], []
+    texts: list[str] = []
+    problems: list[Problem] = []
     for path in (fleet, inventory):
         try:
             texts.append(read_text(path))
@@ -192,7 +194,7 @@ def plan_yaml(plan: "Plan") -> str:
 
 def save(plan: "Plan", path: str | Path) -> None:
     """Write a plan as JSON, whole or not at all."""
-    from packer.files.whole_file import write_file
+    from packer.files.single_file import write_file
 
     write_file(Path(path), plan_text(plan))
 
@@ -228,9 +230,40 @@ def manifests(
 def _render_options(
     plan: "Plan", namespace: str, sharing: Sharing | None, allow_host_path: bool
 ) -> "RenderOptions":
-    from packer.kubernetes_objects.options import RenderOptions
+    from packer.domain.serving_options import ServingOptions
+    from packer.kubernetes_objects.options import PRESET_PATH, RenderOptions
+    from packer.llamacpp.arguments import parse_arguments
+    from packer.llamacpp.command import format_router_command
+    from packer.llamacpp.router_preset import format_preset
 
-    return RenderOptions(namespace=namespace, sharing=sharing, allow_host_path=allow_host_path)
+    build = plan.server.build
+
+    def preset(group: "CardGroup") -> str:
+        models = []
+        for one in group.placements:
+            told = parse_arguments(one.argv, build=build)
+            options = replace(told, devices=group.device_names(one))
+            draft = told.draft.model if told.draft else ""
+            serving = ServingOptions(
+                alias=one.workload,
+                model_path=told.model,
+                draft_path=draft,
+                projector_path=told.projector or "",
+            )
+            models.append((options, serving))
+        return format_preset(models, build=build)
+
+    def router_command(group: "CardGroup") -> tuple[str, ...]:
+        serving = ServingOptions(alias="", model_path="")
+        return format_router_command(PRESET_PATH, len(group.placements), serving, build=build)
+
+    return RenderOptions(
+        namespace=namespace,
+        sharing=sharing,
+        allow_host_path=allow_host_path,
+        preset=preset,
+        router_command=router_command,
+    )
 
 
 def render(
@@ -242,10 +275,10 @@ def render(
     allow_host_path: bool = False,
 ) -> tuple[str, ...]:
     """Write the manifests of a plan into a folder; returns their relative paths."""
-    from packer.files.tree import write_tree
+    from packer.files.directory import write_tree
 
     texts = manifests(plan, namespace=namespace, sharing=sharing, allow_host_path=allow_host_path)
-    write_tree(Path(out), texts)
+    write_tree(Path(out), texts, "manifests")
     return tuple(sorted(texts))
 
 
@@ -267,7 +300,7 @@ def report(
     plan: "Plan", out: str | Path, *, formats: Sequence[str] = ("html", "markdown", "json")
 ) -> tuple[str, ...]:
     """Write a plan's report into a folder; returns the file names."""
-    from packer.files.tree import write_tree
+    from packer.files.directory import write_tree
     from packer.report.html import render_html
     from packer.report.json_twin import render_json
     from packer.report.markdown import render_markdown
@@ -278,7 +311,7 @@ def report(
         from packer.report.csv_tables import render_csv
 
         texts |= render_csv(plan)
-    write_tree(Path(out), texts)
+    write_tree(Path(out), texts, "report")
     return tuple(texts)
 
 
@@ -287,3 +320,14 @@ def schema_text(document: str) -> str:
     from packer.spec.json_schema import format_schema
 
     return format_schema(document)  # type: ignore[arg-type]
+
+
+def catalogue(shelf: str, *, gpu: str = "", region: str = "") -> list[dict[str, object]]:
+    """Rows of the built-in catalogue: ``gpus``, ``models`` or ``prices``.
+
+    Raises:
+        InvalidInput: No such shelf or card.
+    """
+    from packer.catalogue.listing import rows
+
+    return rows(shelf, gpu=gpu, region=region)

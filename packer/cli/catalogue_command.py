@@ -1,13 +1,12 @@
 """``gpu-packer catalogue``: what is built in."""
 
 import json
-from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from packer.cli.catalogue_tables import Row, gpu_rows, model_rows, price_rows, text_table
+from packer.cli.catalogue_tables import catalogue_table, row_name
 from packer.cli.console import print_data
 
 
@@ -41,28 +40,16 @@ def catalogue(
     output: Annotated[Format, typer.Option("--output", "-o", help="Format on stdout.")] = (
         Format.TABLE
     ),
-    gpu: Annotated[str, typer.Option(help="Prices of this GPU only.")] = "",
+    gpu: Annotated[str, typer.Option(help="This GPU or family only.")] = "",
     region: Annotated[str, typer.Option(help="Prices of these regions only, such as eu-*.")] = "",
 ) -> None:
     """List the GPUs, models or prices that are built in, with their sources."""
-    rows = list(_rows(shelf, gpu, region))
+    from packer import api
+
+    rows = api.catalogue(shelf.value, gpu=gpu, region=region)
     if output is Format.JSON:
         print_data(json.dumps(rows, indent=2, ensure_ascii=False))
     elif output is Format.NAME:
-        print_data("\n".join(str(row["name"]) for row in rows))
+        print_data("\n".join(map(row_name, rows)))
     else:
-        print_data(text_table(rows))
-
-
-def _rows(shelf: Shelf, gpu: str, region: str) -> Iterator[Row]:
-    if shelf is Shelf.GPUS:
-        from packer.catalogue.gpus import gpu_products
-
-        return gpu_rows(gpu_products())
-    if shelf is Shelf.MODELS:
-        from packer.catalogue.models import catalogue_models
-
-        return model_rows(catalogue_models())
-    from packer.catalogue.prices import prices
-
-    return price_rows(prices(gpu=gpu or None, region=region or None))
+        print_data(catalogue_table(shelf.value, rows))

@@ -1,13 +1,16 @@
 """The same fleet planned in simpler ways, so that a reader sees what packing is worth."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from packer.domain.node import Inventory
-from packer.domain.workload import Fleet, Variant, Workload
+from packer.domain.workload import Fleet, Objective, Variant, Workload
 from packer.plan.fp16 import as_fp16
+from packer.plan.plan import Baselines
 from packer.solver.candidates import CandidateSet, Offer, find_candidates
+from packer.solver.first_fit import first_fit_decreasing
+from packer.solver.fleet_instance import FleetInstance
 
 
 @dataclass(frozen=True)
@@ -85,3 +88,53 @@ def _card_sets(
         price if price_known and not missing else None,
         tuple(missing),
     )
+
+
+def baselines(
+    fleet: Fleet,
+    inventory: Inventory,
+    packed: FleetInstance,
+    sets: Sequence[CandidateSet],
+    offers: tuple[Offer, ...],
+    bound: Decimal,
+) -> Baselines:
+    """All baselines of a fleet, beside the proven bound of its objective."""
+    fp16 = one_fp16_model_per_card_set(fleet, inventory, offers)
+    quantized = one_quantized_model_per_card_set(sets, inventory)
+    cards, price = _first_fit(packed)
+    by_price = fleet.objective is Objective.PRICE
+    return Baselines(
+        fp16_one_model_per_card_set_cards=fp16.cards,
+        fp16_one_model_per_card_set_price_per_hour=fp16.price_per_hour,
+        quantized_one_model_per_card_set_cards=quantized.cards,
+        quantized_one_model_per_card_set_price_per_hour=quantized.price_per_hour,
+        first_fit_decreasing_cards=cards,
+        first_fit_decreasing_price_per_hour=price,
+        lower_bound_cards=None if by_price else int(bound),
+        lower_bound_price_per_hour=bound if by_price else None,
+        notes=_notes(fp16, inventory),
+    )
+
+
+def _first_fit(packed: FleetInstance) -> tuple[int | None, Decimal | None]:
+    placed = first_fit_decreasing(packed.instance)
+    if placed is None:
+        return None, None
+    assigned = packed.assignments(placed)
+    cards = len({(one.node_name, gpu) for one in assigned for gpu in one.gpus})
+    prices = {one.node_name: one.pool.price for one in assigned}
+    known = [price.on_demand for price in prices.values() if price and price.on_demand is not None]
+    return cards, sum(known, Decimal(0)) if len(known) == len(prices) else None
+
+
+def _notes(fp16: CardSetBaseline, inventory: Inventory) -> tuple[str, ...]:
+    notes = [
+        "one model per card set: each replica on the fewest cards of one node that hold it alone, "
+        "supply ignored; FP16 means every quantized tensor but MXFP4 at 16 bits, and an f16 cache"
+    ]
+    if fp16.missing:
+        notes.append(f"FP16 fits on no node here: {', '.join(fp16.missing)}")
+    products = {pool.gpu.name for pool in inventory.pools}
+    if all(card_price(inventory, product) is not None for product in products):
+        notes.append("money of a card set: its cards' share of the node price")
+    return tuple(notes)

@@ -1,0 +1,98 @@
+"""A solved packing as a plan: placements, budgets, totals, and what a reader must know."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from packer.domain.node import Inventory
+from packer.domain.workload import Fleet, Objective
+from packer.plan.baselines import baselines
+from packer.plan.building import node_budgets, placements_of, price_of
+from packer.plan.plan import Plan, Policy, ServerImageUsed, Status
+from packer.plan.summaries import Questions, summaries
+from packer.plan.tools import Facts, Tools
+from packer.solver.assignment import Assignment, in_card_order
+from packer.solver.candidates import CandidateSet, Offer
+from packer.solver.fleet_instance import FleetInstance
+from packer.solver.outcome import Solution
+from packer.solver.stopping import Limits
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was asked, what could be chosen, and what the solver chose."""
+
+    fleet: Fleet
+    inventory: Inventory
+    packed: FleetInstance
+    sets: tuple[CandidateSet, ...]
+    offers: tuple[Offer, ...]
+    solution: Solution
+
+
+def assemble(decision: Decision, tools: Tools, facts: Facts, limits: Limits) -> Plan:
+    """The plan of a solution that places every replica; not yet audited."""
+    fleet, inventory, packed = decision.fleet, decision.inventory, decision.packed
+    solution = decision.solution
+    assignments = in_card_order(packed.assignments(solution.placed))
+    placements = placements_of(assignments, fleet, tools.format_command)
+    nodes = node_budgets(placements, fleet, inventory)
+    value, bound = packed.value(solution.objective or 0), packed.value(solution.bound or 0)
+    currencies = sorted({pool.price.currency for pool in inventory.pools if pool.price})
+    questions = Questions(packed, solution.objective or 0, limits)
+    return Plan(
+        name=fleet.name,
+        status=Status.OPTIMAL if solution.status == "optimal" else Status.FEASIBLE,
+        objective=fleet.objective,
+        objective_value=value,
+        bound=bound,
+        gap=float((value - bound) / value) if value else 0.0,
+        cards=len({(one.node, gpu) for one in placements for gpu in one.gpus}),
+        cards_available=inventory.gpu_count,
+        price_per_hour=price_of(nodes) if len(currencies) <= 1 else None,
+        currency=currencies[0] if len(currencies) == 1 else "",
+        baselines=baselines(fleet, inventory, packed, decision.sets, decision.offers, bound),
+        server=ServerImageUsed(fleet.server_image.image, fleet.server_image.build),
+        workloads=summaries(decision.sets, assignments, questions),
+        placements=placements,
+        nodes=nodes,
+        policy=_policy(fleet, limits),
+        inputs=facts.inputs,
+        versions=facts.versions,
+        notes=_notes(fleet, decision.sets, assignments),
+        run=facts.run,
+    )
+
+
+def _policy(fleet: Fleet, limits: Limits) -> Policy:
+    return Policy(
+        objective=fleet.objective,
+        headroom_bytes=fleet.headroom.bytes,
+        headroom_percent=fleet.headroom.percent,
+        keep_apart=fleet.keep_apart,
+        keep_together=fleet.keep_together,
+        seed=limits.seed,
+        gap_limit=str(limits.gap),
+    )
+
+
+def _notes(
+    fleet: Fleet, sets: Sequence[CandidateSet], assignments: Sequence[Assignment]
+) -> tuple[str, ...]:
+    notes = [
+        f"{one.candidate.workload}: {note}"
+        for one in assignments
+        for note in one.candidate.estimate.notes
+    ]
+    estimated = sorted(
+        one.workload.name
+        for one in sets
+        if any(variant.model.basis != "exact" for variant in one.workload.variants)
+    )
+    if estimated:
+        notes.append(
+            "sizes from the catalogue, to be replaced by the header of the real file: "
+            + ", ".join(estimated)
+        )
+    if fleet.objective is Objective.PRICE:
+        notes.append("money counts whole nodes with at least one replica")
+    return tuple(dict.fromkeys(notes))
