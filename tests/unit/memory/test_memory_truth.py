@@ -1,0 +1,68 @@
+"""Weights and contexts equal llama.cpp's own allocator to the byte, on every device."""
+
+from collections import defaultdict
+
+import pytest
+
+from tests.memory_truth import (
+    Row,
+    catalogue_model,
+    differences,
+    estimate,
+    measured_model,
+    rows,
+)
+
+
+def _by_model(name: str) -> dict[str, list[Row]]:
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in rows(name):
+        groups[row["id"].partition("/")[0]].append(row)
+    return groups
+
+
+MEASURED = _by_model("truth")
+CATALOGUE = _by_model("truth_catalogue")
+
+
+def test_all_measured_rows_are_here() -> None:
+    assert sum(map(len, MEASURED.values())) == 707
+    assert len(MEASURED) == 13
+
+
+def test_rows_of_the_catalogue_cover_every_model_and_its_architecture() -> None:
+    names = {row["cmd"].split()[2] for group in CATALOGUE.values() for row in group}
+    assert len(CATALOGUE) == 98
+    assert len({catalogue_model(name).architecture for name in names}) == 32
+
+
+@pytest.mark.parametrize("model", sorted(MEASURED))
+def test_measured_model_is_equal_to_the_byte(model: str) -> None:
+    wrong = {
+        row["id"]: found
+        for row in MEASURED[model]
+        if (found := differences(row, estimate(row, measured_model)))
+    }
+    assert not wrong
+
+
+@pytest.mark.parametrize("model", sorted(CATALOGUE))
+def test_catalogue_model_is_equal_to_the_byte(model: str) -> None:
+    wrong = {
+        row["id"]: found
+        for row in CATALOGUE[model]
+        if (found := differences(row, estimate(row, catalogue_model)))
+    }
+    assert not wrong
+
+
+@pytest.mark.parametrize("model", sorted(MEASURED))
+def test_flash_attention_is_resolved_as_llama_cpp_does(model: str) -> None:
+    """Rare splits of a shared-cache model, which only the scheduler knows, are left out."""
+    wrong = [
+        row["id"]
+        for row in MEASURED[model]
+        if estimate(row, measured_model).flash_attention != row["fa"]
+        and not row["id"].startswith("gemma-3n")
+    ]
+    assert not wrong
