@@ -95,15 +95,31 @@ def _plan_problems(plan: Plan) -> Iterator[Problem]:
 
 
 def _structure_problems(plan: Plan) -> Iterator[Problem]:
-    """Placements that contradict the rest of the plan."""
+    """Parts of the plan that contradict each other."""
+    for names in ([w.name for w in plan.workloads], [node.name for node in plan.nodes]):
+        for name, count in Counter(names).items():
+            if count > 1:
+                yield contradiction(f"the plan has {count} of {shown(name)}")
+    replicas = Counter((placement.workload, placement.replica) for placement in plan.placements)
+    for (workload_name, replica), count in replicas.items():
+        if count > 1:
+            yield contradiction(
+                f"replica {replica} of {shown(workload_name)} is placed {count} times"
+            )
+    placed = Counter(placement.workload for placement in plan.placements)
+    for workload in plan.workloads:
+        if placed[workload.name] != workload.replicas:
+            yield contradiction(
+                f"{placed[workload.name]} of {workload.replicas} replicas of "
+                f"{shown(workload.name)} are placed"
+            )
+    yield from _place_problems(plan)
+
+
+def _place_problems(plan: Plan) -> Iterator[Problem]:
+    """Placements that name no replica, node or card of the plan."""
     cards = {node.name: {card.index for card in node.cards} for node in plan.nodes if node.is_used}
     workloads = {workload.name for workload in plan.workloads}
-    if len(workloads) < len(plan.workloads) or len(cards) < sum(n.is_used for n in plan.nodes):
-        yield contradiction("two workloads or two nodes have the same name")
-    counts = Counter((placement.workload, placement.replica) for placement in plan.placements)
-    for (workload, replica), count in counts.items():
-        if count > 1:
-            yield contradiction(f"replica {replica} of {shown(workload)} is placed twice")
     for placement in plan.placements:
         name = shown(replica_name(placement))
         if placement.workload not in workloads or placement.replica < 0:

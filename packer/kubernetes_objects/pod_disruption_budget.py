@@ -23,15 +23,11 @@ def pod_disruption_budgets(
     plan: Plan, servers: Sequence[Server], namespace: str
 ) -> dict[str, KubernetesObject]:
     """Name → budget, one per workload with two replicas or more, or per set that shares pods."""
-    pods = {
-        workload.name: {
-            server.name
-            for server in servers
-            if any(placement.workload == workload.name for placement in server.placements)
-        }
-        for workload in plan.workloads
-        if workload.replicas > 1
-    }
+    pods: dict[str, set[str]] = {w.name: set() for w in plan.workloads if w.replicas > 1}
+    for server in servers:
+        for placement in server.placements:
+            if placement.workload in pods:
+                pods[placement.workload].add(server.name)
     replicated = [workload for workload in plan.workloads if workload.name in pods]
     return {
         _name(together): _budget(plan, together, pods, namespace)
@@ -41,22 +37,19 @@ def pod_disruption_budgets(
 
 def _sharing_pods(
     workloads: Sequence[WorkloadSummary], pods: dict[str, set[str]]
-) -> list[list[WorkloadSummary]]:
+) -> list[tuple[WorkloadSummary, ...]]:
     """Workloads connected through common pods, in plan order."""
-    components: list[list[WorkloadSummary]] = []
+    component_of: dict[str, tuple[WorkloadSummary, ...]] = {}
     for workload in workloads:
-        touched = [
-            component
-            for component in components
-            if any(pods[other.name] & pods[workload.name] for other in component)
-        ]
-        components = [component for component in components if component not in touched]
-        components.append([*(w for component in touched for w in component), workload])
-    return components
+        touched = dict.fromkeys(component_of.get(pod, ()) for pod in sorted(pods[workload.name]))
+        together = (*(other for component in touched for other in component), workload)
+        component_of |= {pod: together for other in together for pod in pods[other.name]}
+    return list(dict.fromkeys(component_of.values()))
 
 
 def _name(workloads: Sequence[WorkloadSummary]) -> str:
-    return shortened("-".join(workload.name for workload in workloads), LONGEST_NAME)
+    # A dot, which no workload's name holds, keeps "a" with "b" apart from "a-b".
+    return shortened(".".join(workload.name for workload in workloads), LONGEST_NAME)
 
 
 def _budget(
