@@ -105,7 +105,7 @@ def check_hyper_parameters(header: FileHeader, tensors: Iterable[Tensor]) -> Non
         raise InvalidModelFile(
             Problem(
                 "P0310",
-                "the file holds no tensors",
+                f"the file holds no tensors (at byte {header.data_offset})",
                 Location(header.file),
                 help="give the file with the weights, not its vocabulary alone",
             )
@@ -237,7 +237,7 @@ def _wrong_block_count(
 
 def _problem(header: FileHeader, key: str, why: str) -> Problem:
     stored = header.key_values.stored.get(key)
-    place = f"at byte {stored.offset}" if stored else f"header of {header.data_offset} bytes"
+    place = f"at byte {stored.offset}" if stored else f"before byte {header.data_offset}"
     missing = "" if stored else " is missing: it"
     return Problem(
         "P0310",

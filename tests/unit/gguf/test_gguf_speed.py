@@ -1,0 +1,81 @@
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from packer.gguf.header import read_model_file
+from tests import gguf_bytes as made
+
+TOKENS, MERGES = 128_256, 280_147
+
+# The high-water mark of a new process; getrusage() would start at its parent's.
+PEAK = """
+from pathlib import Path
+{body}
+print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
+"""
+
+
+@pytest.fixture(scope="module")
+def large_vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A header of the size Llama 3's has: 128k tokens, 280k merges, 32 blocks."""
+    content = made.llama(blocks=32, embedding=256, tokens=TOKENS)
+    for key in content.keys:
+        if key.name == "tokenizer.ggml.merges":
+            key.value = [f"Ġab {i:x}" for i in range(MERGES)]
+    path = tmp_path_factory.mktemp("large") / "large.gguf"
+    with path.open("wb") as file:
+        file.write(content.header())
+        file.truncate(file.tell() + content.data_bytes())
+    return path
+
+
+def test_a_large_vocabulary_takes_little_time(large_vocabulary: Path) -> None:
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        model = read_model_file(large_vocabulary)
+        seconds.append(time.perf_counter() - start)
+    assert model.vocabulary_size == TOKENS
+    assert min(seconds) <= 0.060
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
+def test_a_large_vocabulary_takes_little_memory(large_vocabulary: Path) -> None:
+    reading = (
+        "from packer.gguf.header import read_model_file\n"
+        f"read_model_file(Path({str(large_vocabulary)!r}))"
+    )
+    assert peak_bytes(reading) - peak_bytes("") <= 40 * 10**6
+
+
+def peak_bytes(body: str) -> int:
+    command = [sys.executable, "-c", PEAK.format(body=body)]
+    found = subprocess.run(command, capture_output=True, check=True, text=True)
+    return int(found.stdout) * 1024
+
+
+def test_arrays_of_strings_are_bounded_in_time(tmp_path: Path) -> None:
+    """The longest header there may be, full of empty strings, must not take seconds."""
+    count = 2**24 - 2**10
+    content = made.llama()
+    for key in content.keys:
+        if key.name == "tokenizer.ggml.merges":
+            key.value = ["x"]
+    header = bytearray(content.header())
+    start = header.index(b"tokenizer.ggml.merges") + len("tokenizer.ggml.merges") + 8
+    struct.pack_into("<Q", header, start, count)
+    path = tmp_path / "many.gguf"
+    with path.open("wb") as file:
+        file.write(header[: start + 8])
+        file.truncate(start + 8 + 8 * count)
+        file.seek(0, 2)
+        file.write(header[start + 8 + 9 :])
+        file.truncate(file.tell() + content.data_bytes() + content.alignment)
+    begin = time.perf_counter()
+    model = read_model_file(path)
+    assert time.perf_counter() - begin < 8
+    assert model.vocabulary_size == 64
