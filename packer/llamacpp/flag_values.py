@@ -59,7 +59,7 @@ def choice(words: Sequence[str]) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text in words:
             return text
-        near = get_close_matches(text.lower(), words, 1)
+        near = get_close_matches(text.lower(), words, 1, 0.5)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise ValueError(f"it must be one of {', '.join(words)}{hint}")
 
@@ -96,7 +96,9 @@ def gpu_layers(text: str) -> int | None:
 
 def slots(text: str) -> int | None:
     """Server slots; None is auto, which any negative number means."""
-    number = whole(highest=MOST_SLOTS)(text)
+    number = whole()(text)
+    if number > MOST_SLOTS:
+        raise ValueError(f"llama.cpp takes at most {MOST_SLOTS} slots")
     if number == 0:
         raise ValueError("there must be at least one slot")
     return number if number > 0 else None
