@@ -103,6 +103,11 @@ class ArchitectureRules:
     has_output_norm_named_as_embedding_norm: bool = False
     has_rope_factors_on_dense_layers_only: bool = False
 
+    @property
+    def scans_states(self) -> bool:
+        """Whether recurrent layers run Mamba's scan; delta-nets multiply instead."""
+        return self.cache is not Cache.ATTENTION and self.recurrence is not Recurrence.INTERVAL
+
 
 _DENSE = ArchitectureRules()
 _ENCODER = ArchitectureRules(cache=Cache.NONE, output=Output.NONE)

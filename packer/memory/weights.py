@@ -8,6 +8,7 @@ from itertools import accumulate
 
 from packer.domain.model import ModelFile, Tensor
 from packer.memory.architectures import Output
+from packer.memory.card_support import card_holds
 from packer.memory.hyperparameters import HyperParameters, read_hyperparameters
 from packer.memory.identity_cache import derived_once
 from packer.memory.layer_split import HOST
@@ -164,14 +165,14 @@ def placed_tensors(
         if block is None:
             placed.append(_outside_of_blocks(tensor, sizes))
         elif loads_nextn or block < sizes.trunk_count:
-            placed.append(_placed(tensor, block))
+            placed.append(_placed(tensor, sizes, block))
     return (*placed, *_second_copy(model.tensors, sizes))
 
 
 def _outside_of_blocks(tensor: Tensor, sizes: HyperParameters) -> PlacedTensor:
     role = role_of(tensor, sizes.rules)
     layer = {Role.INPUT: HOST, Role.FIRST_BLOCK: 0}.get(role, sizes.block_count)
-    return _placed(tensor, layer, is_on_every_device=role is Role.EVERY_DEVICE)
+    return _placed(tensor, sizes, layer, is_on_every_device=role is Role.EVERY_DEVICE)
 
 
 def _second_copy(tensors: Iterable[Tensor], sizes: HyperParameters) -> tuple[PlacedTensor, ...]:
@@ -184,13 +185,20 @@ def _second_copy(tensors: Iterable[Tensor], sizes: HyperParameters) -> tuple[Pla
     if not is_tied or _EMBEDDING not in named:
         return ()
     is_always = rule is Output.TIED_FIRST
-    return (_placed(named[_EMBEDDING], sizes.block_count, is_second_copy=not is_always),)
+    return (_placed(named[_EMBEDDING], sizes, sizes.block_count, is_second_copy=not is_always),)
 
 
 def _placed(
-    tensor: Tensor, layer: int, *, is_on_every_device: bool = False, is_second_copy: bool = False
+    tensor: Tensor,
+    sizes: HyperParameters,
+    layer: int,
+    *,
+    is_on_every_device: bool = False,
+    is_second_copy: bool = False,
 ) -> PlacedTensor:
     elements = tensor.element_count
+    if layer != HOST and not card_holds(tensor, sizes):
+        layer = HOST
     return PlacedTensor(
         name=tensor.name,
         layer=layer,
@@ -212,8 +220,8 @@ def _table(
     second = [0, 0]
     for tensor in placed:
         device = overridden_device(tensor.name, patterns)
-        if device is not None and tensor.is_second_copy:
-            continue  # both copies would be in the override's buffer, so there is one
+        if tensor.is_second_copy and (device is not None or tensor.layer == HOST):
+            continue  # both copies would be in one buffer, so there is one
         if device is not None or tensor.layer == HOST:
             device = HOST if device is None else device
             size = tensor.on_host if device == HOST else tensor.on_card
