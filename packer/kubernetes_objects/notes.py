@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from packer.domain.model_mount import ModelMount, MountKind
+from packer.domain.model_mount import Volume, volume_of
+from packer.domain.mount import MountKind
 from packer.domain.node import Sharing
 from packer.kubernetes_objects.guarantees import describe_guarantees
 from packer.kubernetes_objects.options import RenderOptions
@@ -52,11 +53,11 @@ def _needs(servers: tuple[Server, ...], options: RenderOptions) -> Iterator[str]
             f"here: `kubectl create secret generic {options.api_key_secret} "
             f"--from-file={options.api_key_entry}=FILE{_namespace_flag(options)}`"
         )
-    mounts = {m.volume: m for s in servers for p in s.placements for m in mounts_of(p)}
-    yield from (_volume_need(mount) for mount in mounts.values())
+    mounts = (mount for s in servers for p in s.placements for mount in mounts_of(p))
+    yield from map(_volume_need, dict.fromkeys(map(volume_of, mounts)))
 
 
-def _volume_need(mount: ModelMount) -> str:
+def _volume_need(volume: Volume) -> str:
     needs = {
         MountKind.CLAIM: "the PersistentVolumeClaim `{}` with the model files; pods on several "
         "nodes need the access mode ReadOnlyMany or ReadWriteMany",
@@ -65,7 +66,7 @@ def _volume_need(mount: ModelMount) -> str:
         MountKind.HOST: "the directory `{}` on every node; a host path gives up the Pod Security "
         'level "restricted"',
     }
-    return needs[mount.kind].format(mount.source)
+    return needs[volume[0]].format(volume[1])
 
 
 def _namespace_flag(options: RenderOptions) -> str:

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from packer.domain.model_mount import InvalidMount, ModelMount, MountKind
+from packer.domain.model_mount import pod_path
+from packer.domain.mount import InvalidMount, MountKind
 from packer.domain.node import Sharing
 from packer.errors import Problem
 from packer.kubernetes_objects.card_groups import CardGroup
@@ -12,47 +13,52 @@ from packer.kubernetes_objects.options import RenderOptions
 from packer.kubernetes_objects.problems import contradiction, shown
 from packer.kubernetes_objects.server import replica_name
 from packer.kubernetes_objects.volumes import mounts_of
-from packer.plan.plan import Placement
+from packer.plan.plan import PlacedVariant, Placement
 
 
 def placement_problems(placement: Placement, options: RenderOptions) -> Iterator[Problem]:
     """Problems of one replica's command line and model volumes."""
     yield from _command_problems(placement)
-    if not placement.variant.mount:
+    for part in _unmounted(placement.variant):
         yield Problem(
             "P0714",
-            f"nothing says which volume holds the model of workload {shown(placement.workload)}",
+            f"nothing says which volume holds the {part} of workload {shown(placement.workload)}",
             help="write file: pvc://CLAIM/path/model.gguf (or csi://, image://) in the fleet",
         )
-        return
     try:
-        mounts = mounts_of(placement)
+        mounts = [(mount, pod_path(mount)) for mount in mounts_of(placement)]
     except InvalidMount as error:
         yield Problem(
             "P0715",
             f"a model of workload {shown(placement.workload)} has no usable mount",
             why=str(error),
-            help="correct `file:` in the fleet and plan again",
+            help="correct file: in the fleet and plan again",
         )
         return
-    for mount in mounts:
-        yield from _mount_problems(placement, mount, options)
+    for mount, path in mounts:
+        if mount.kind is MountKind.HOST and not options.allow_host_path:
+            yield _host_path(placement.workload)
+        if path not in placement.argv:
+            name = shown(replica_name(placement))
+            yield contradiction(f"the command line of {name} does not read {path}")
 
 
-def _mount_problems(
-    placement: Placement, mount: ModelMount, options: RenderOptions
-) -> Iterator[Problem]:
-    if mount.kind is MountKind.HOST and not options.allow_host_path:
-        yield Problem(
-            "P0716",
-            f"a model of workload {shown(placement.workload)} lies on the node's own disk",
-            why='a hostPath volume gives up the Pod Security level "restricted"',
-            help="use pvc://, csi:// or image://, or render with --allow-host-path",
-        )
-    if mount.pod_path not in placement.argv:
-        yield contradiction(
-            f"the command line of {shown(replica_name(placement))} does not read {mount.pod_path}"
-        )
+def _unmounted(variant: PlacedVariant) -> Iterator[str]:
+    if not variant.mount:
+        yield "model"
+    if variant.draft_model and not variant.draft_mount:
+        yield "draft model"
+    if variant.projector_model and not variant.projector_mount:
+        yield "projector"
+
+
+def _host_path(workload: str) -> Problem:
+    return Problem(
+        "P0716",
+        f"a model of workload {shown(workload)} lies on the node's own disk",
+        why='a hostPath volume gives up the Pod Security level "restricted"',
+        help="use pvc://, csi:// or image://, or render with --allow-host-path",
+    )
 
 
 def _command_problems(placement: Placement) -> Iterator[Problem]:

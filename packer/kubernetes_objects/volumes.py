@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from packer.domain.model_mount import ModelMount, MountKind, parse_mount
+from packer.domain.model_mount import Volume, mount_path, volume_of
+from packer.domain.mount import Mount, MountKind, parse_mount
 from packer.kubernetes_objects.options import PRESET_PATH, RenderOptions
 from packer.kubernetes_objects.yaml_text import KubernetesObject, Value
 from packer.plan.plan import Placement
@@ -11,7 +12,7 @@ from packer.units import format_quantity
 _PRESET_DIRECTORY = PRESET_PATH.rpartition("/")[0]
 
 
-def mounts_of(placement: Placement) -> tuple[ModelMount, ...]:
+def mounts_of(placement: Placement) -> tuple[Mount, ...]:
     """Every model file of one replica: its model, draft model and projector.
 
     Raises:
@@ -24,13 +25,13 @@ def mounts_of(placement: Placement) -> tuple[ModelMount, ...]:
 
 def model_volumes(placements: Iterable[Placement]) -> tuple[list[Value], list[Value]]:
     """Volumes and mounts of all models of one pod, each volume once, read-only."""
-    distinct = {m.volume: m for placement in placements for m in mounts_of(placement)}
+    distinct = dict.fromkeys(volume_of(m) for placed in placements for m in mounts_of(placed))
     volumes: list[Value] = []
     mounts: list[Value] = []
-    for index, mount in enumerate(distinct.values()):
+    for index, volume in enumerate(distinct):
         name = f"models-{index}"
-        volumes.append({"name": name, **_source(mount)})
-        mounts.append({"name": name, "mountPath": mount.mount_path, "readOnly": True})
+        volumes.append({"name": name, **_volume_source(volume)})
+        mounts.append({"name": name, "mountPath": mount_path(volume), "readOnly": True})
     return volumes, mounts
 
 
@@ -51,19 +52,20 @@ def preset_volume(config_map: str) -> tuple[Value, Value]:
     )
 
 
-def _source(mount: ModelMount) -> KubernetesObject:
+def _volume_source(volume: Volume) -> KubernetesObject:
+    kind, source, attributes = volume
     sources: dict[MountKind, KubernetesObject] = {
         MountKind.CLAIM: {
-            "persistentVolumeClaim": {"claimName": mount.source, "readOnly": True},
+            "persistentVolumeClaim": {"claimName": source, "readOnly": True},
         },
         MountKind.CSI: {
             "csi": {
-                "driver": mount.source,
+                "driver": source,
                 "readOnly": True,
-                **({"volumeAttributes": dict(mount.attributes)} if mount.attributes else {}),
+                **({"volumeAttributes": dict(attributes)} if attributes else {}),
             },
         },
-        MountKind.IMAGE: {"image": {"reference": mount.source, "pullPolicy": "IfNotPresent"}},
-        MountKind.HOST: {"hostPath": {"path": mount.source, "type": "Directory"}},
+        MountKind.IMAGE: {"image": {"reference": source, "pullPolicy": "IfNotPresent"}},
+        MountKind.HOST: {"hostPath": {"path": source, "type": "Directory"}},
     }
-    return sources[mount.kind]
+    return sources[kind]

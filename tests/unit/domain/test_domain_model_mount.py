@@ -2,106 +2,87 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packer.domain.model_mount import InvalidMount, MountKind, model_pod_path, parse_mount
+from packer.domain.model_mount import (
+    MODEL_ROOT,
+    model_pod_path,
+    mount_path,
+    path_in_volume,
+    pod_path,
+    volume_of,
+)
+from packer.domain.mount import InvalidMount, parse_mount
 
 
 @pytest.mark.parametrize(
-    ("uri", "kind", "source", "path", "pod_path"),
+    ("uri", "path"),
     [
+        ("pvc://models/llama/a-Q4_K_M.gguf", "/models/pvc/models/llama/a-Q4_K_M.gguf"),
+        ("csi://blob.csi.example.com/a.gguf", "/models/csi/blob.csi.example.com/a.gguf"),
+        ("file:///srv/models/a.gguf", "/models/file/srv/models/a.gguf"),
         (
-            "pvc://models/llama/a-Q4_K_M.gguf",
-            MountKind.CLAIM,
-            "models",
-            "llama/a-Q4_K_M.gguf",
-            "/models/pvc/models/llama/a-Q4_K_M.gguf",
+            "image://registry.example.com/org/qwen3:v1#w/a.gguf",
+            "/models/image/qwen3-96856ae5/w/a.gguf",
         ),
-        (
-            "csi://blob.csi.example.com/a.gguf",
-            MountKind.CSI,
-            "blob.csi.example.com",
-            "a.gguf",
-            "/models/csi/blob.csi.example.com/a.gguf",
-        ),
-        (
-            "file:///srv/models/a.gguf",
-            MountKind.HOST,
-            "/srv/models",
-            "a.gguf",
-            "/models/file/srv/models/a.gguf",
-        ),
-        (
-            "image://ghcr.io/org/qwen3:v1/weights/a.gguf",
-            MountKind.IMAGE,
-            "ghcr.io/org/qwen3:v1",
-            "weights/a.gguf",
-            None,
-        ),
-        (
-            "image://localhost:5000/qwen3@sha256:0123abcd/a.gguf",
-            MountKind.IMAGE,
-            "localhost:5000/qwen3@sha256:0123abcd",
-            "a.gguf",
-            None,
-        ),
-        ("image://qwen3:8/a.gguf", MountKind.IMAGE, "qwen3:8", "a.gguf", None),
     ],
 )
-def test_parse_mount(
-    uri: str, kind: MountKind, source: str, path: str, pod_path: str | None
-) -> None:
-    mount = parse_mount(uri)
-    assert (mount.kind, mount.source, mount.path) == (kind, source, path)
-    assert ":" not in mount.mount_path
-    assert model_pod_path(uri) == mount.pod_path == (pod_path or f"{mount.mount_path}/{path}")
+def test_path_in_the_pod(uri: str, path: str) -> None:
+    assert model_pod_path(uri) == path
 
 
-def test_csi_attributes_make_a_volume_of_their_own() -> None:
-    first = parse_mount("csi://blob.example/a.gguf?bucket=models&region=eu")
-    second = parse_mount("csi://blob.example/a.gguf?bucket=others&region=eu")
-    assert first.attributes == (("bucket", "models"), ("region", "eu"))
-    assert first.volume != second.volume
-    assert first.mount_path != second.mount_path
+def test_a_host_file_is_mounted_by_its_directory() -> None:
+    mount = parse_mount("file:///srv/models/a.gguf")
+    assert volume_of(mount)[1] == "/srv/models"
+    assert path_in_volume(mount) == "a.gguf"
 
 
-def test_images_of_one_name_have_mount_paths_of_their_own() -> None:
-    paths = {parse_mount(f"image://ghcr.io/{org}/m:v1/a.gguf").mount_path for org in "ab"}
-    assert len(paths) == 2
-    assert all(path.startswith("/models/image/m-") for path in paths)
+def test_the_root_of_the_node_is_never_mounted() -> None:
+    with pytest.raises(InvalidMount, match="root directory"):
+        model_pod_path("file:///a.gguf")
 
 
 @pytest.mark.parametrize(
-    ("uri", "why"),
+    ("first", "second"),
     [
-        ("models/a.gguf", "is not a mount URI"),
-        ("s3://bucket/a.gguf", "is not a mount URI"),
-        ("pvc://models", "names no file"),
-        ("pvc:///a.gguf", "is not the name of a claim"),
-        ("pvc://Models/a.gguf", "is not the name of a claim"),
-        ("pvc://models/../etc/shadow", "cannot be part of a path"),
-        ("pvc://models//a.gguf", "cannot be part of a path"),
-        ("pvc://models/a-{quantization}.gguf", "cannot be part of a path"),
-        ("pvc://models/$(HOME).gguf", "cannot be part of a path"),
-        ("pvc://models/a.gguf\n", "cannot be part of a path"),
-        ("pvc://mоdels/a.gguf", "is not the name of a claim"),  # a Cyrillic о
-        ("csi://driver/a.gguf?bucket", "is not a volume attribute"),
-        ("csi://driver/a.gguf?", "is not a volume attribute"),
-        ("image://ghcr.io/org/qwen3/a.gguf", "no image tag or digest"),
-        ("image://-x:v1/a.gguf", "is not an image reference"),
-        ("file://srv/a.gguf", "no absolute path"),
-        ("file:///a.gguf", "root directory"),
+        ("csi://blob.example/a.gguf?bucket=models", "csi://blob.example/a.gguf?bucket=others"),
+        ("csi://blob.example/a.gguf?bucket=models", "csi://blob.example/a.gguf"),
+        ("image://example.com/a/m:v1#a.gguf", "image://example.com/b/m:v1#a.gguf"),
+        ("image://example.com/a/m:v1#a.gguf", "image://example.com/a/m:v2#a.gguf"),
+        ("pvc://one/a.gguf", "pvc://two/a.gguf"),
+        ("file:///one/a.gguf", "file:///two/a.gguf"),
+        ("pvc://one/a.gguf", "csi://one/a.gguf"),
     ],
 )
-def test_refused(uri: str, why: str) -> None:
-    with pytest.raises(InvalidMount, match=why):
-        parse_mount(uri)
+def test_distinct_volumes_have_distinct_directories(first: str, second: str) -> None:
+    assert mount_path(volume_of(parse_mount(first))) != mount_path(volume_of(parse_mount(second)))
 
 
-@given(st.sampled_from(["pvc://", "csi://", "image://", "file:///"]), st.text(max_size=60))
-def test_any_text_is_parsed_or_refused_and_never_leaves_its_mount(scheme: str, rest: str) -> None:
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "models/a.gguf",
+        "pvc://models/../etc/shadow",
+        "pvc://models/a-{quantization}.gguf",
+        "pvc://models/$(HOME).gguf",
+        "pvc://models/a.gguf\n",
+        "pvc://mоdels/a.gguf",  # a Cyrillic о
+    ],
+)
+def test_what_is_no_mount_has_no_path(uri: str) -> None:
+    with pytest.raises(InvalidMount):
+        model_pod_path(uri)
+
+
+@given(
+    st.sampled_from(["pvc://a/", "csi://a/", "image://a:v1#", "file:///a/", "file:///"]),
+    st.text(st.sampled_from("ab./-_$(){}~+=@:#?& \n\u0430"), max_size=40),
+)
+def test_no_path_leaves_its_volume(start: str, rest: str) -> None:
     try:
-        mount = parse_mount(scheme + rest)
+        mount = parse_mount(start + rest)
+        directory = mount_path(volume_of(mount))
     except InvalidMount:
         return
-    assert mount.pod_path.startswith(f"/models/{mount.kind.value}/")
-    assert ".." not in mount.pod_path.split("/")
-    assert not set(mount.pod_path) & set("$(){}\"'\\\n ")
+    assert directory.startswith(f"{MODEL_ROOT}/{mount.kind.value}/")
+    assert pod_path(mount).startswith(f"{directory}/")
+    assert not {"..", ".", ""} & set(pod_path(mount)[1:].split("/"))
+    assert not set(directory) & set(":$(){}\"'\\\n ")
