@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from packer.domain.model import ModelFile
-from packer.domain.server_options import FlashAttention, ServerOptions
+from packer.domain.server_options import ServerOptions
 from packer.memory.compute_graphs.context import Batch, GraphContext
 from packer.memory.flash_attention import transposes_values
 from packer.memory.hyperparameters import HyperParameters, read_hyperparameters
@@ -56,7 +56,7 @@ def graph_context(
         transposes_values=transposes_values(options.flash_attention),
         states=context.slots,
         rollback_depth=context.rollback_depth,
-        pooling=pooling(sizes, context, options),
+        pooling=pooling(sizes, options),
         host=host,
         layers=layers,
         blocks=tuple(range(sizes.trunk_count)) if blocks is None else tuple(blocks),
@@ -68,9 +68,9 @@ def graph_context(
     )
 
 
-def pooling(sizes: HyperParameters, context: ResolvedContext, options: ServerOptions) -> str:
+def pooling(sizes: HyperParameters, options: ServerOptions) -> str:
     """How embeddings are pooled; empty when logits are returned."""
-    if not context.pools_embeddings:
+    if not (options.embedding or options.reranking):
         return ""
     if options.reranking:
         return "rank"
@@ -126,6 +126,3 @@ def is_pipelined(layout: Layout, options: ServerOptions, context: ResolvedContex
         and not tensor_overrides(options, max(layout.cards, default=0) + 1)
         and options.split_mode.value == "layer"
     )
-
-
-__all__ = ["FlashAttention", "graph_context", "is_pipelined", "prompt_batch", "single_batch"]

@@ -98,8 +98,14 @@ class GraphTensor:
 
     @property
     def is_contiguous(self) -> bool:
-        """Whether elements follow each other without gaps."""
-        return self.strides is None
+        """Whether elements follow each other without gaps; strides over one element do not count."""
+        if self.strides is None:
+            return True
+        natural = contiguous_strides(self.type, self.shape)
+        return all(
+            have == want or extent == 1
+            for have, want, extent in zip(self.strides, natural, self.shape, strict=True)
+        )
 
 
 def contiguous_strides(element_type: ElementType, shape: Shape) -> Shape:

@@ -153,8 +153,13 @@ def _experts(
 def _product(
     graph: ModelGraph, stem: str, rows: GraphTensor, chosen: GraphTensor, layer: int
 ) -> GraphTensor:
-    """Product with the chosen experts' matrices, biases added."""
+    """Product with the chosen experts' matrices, scaled and with biases where there are some."""
     result = graph.mul_mat_id(graph.need(layer, stem), rows, chosen)
+    scale = graph.weight(layer, stem, "scale")
+    if scale is not None:
+        experts = scale.shape[0]
+        row = graph.repeat(graph.reshape(scale, 1, experts), 1, experts, rows.shape[2])
+        result = graph.mul(result, graph.get_rows(row, chosen))
     bias = graph.weight(layer, stem, "bias")
     return result if bias is None else graph.same("add_id", result, bias, chosen)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from packer.domain.model import ModelFile, Tensor
+from packer.memory.architectures import Output
 from packer.memory.compute_cuda import can_run
 from packer.memory.compute_graphs.context import Batch, GraphContext
 from packer.memory.compute_graphs.operations import GraphOperations
@@ -14,6 +15,10 @@ _SMALL_BATCH = 32
 _NO_LAYER = -1
 _ALWAYS_FOUR_AXES = frozenset({"qwen35", "qwen35moe"})
 _MAYBE_FOUR_AXES = frozenset({"glm4", "glm4moe"})
+
+
+def _name(layer: int, stem: str, suffix: str) -> str:
+    return f"blk.{layer}.{stem}.{suffix}" if suffix else f"blk.{layer}.{stem}"
 
 
 @derived_once
@@ -75,17 +80,17 @@ class ModelGraph(GraphOperations):
 
     def has(self, layer: int, stem: str, suffix: str = "weight") -> bool:
         """Whether a block has a tensor."""
-        return f"blk.{layer}.{stem}.{suffix}" in self._tensors
+        return _name(layer, stem, suffix) in self._tensors
 
     def weight(self, layer: int, stem: str, suffix: str = "weight") -> GraphTensor | None:
         """A tensor of a block, or None if the file has none of this name."""
-        return self.named(f"blk.{layer}.{stem}.{suffix}", layer)
+        return self.named(_name(layer, stem, suffix), layer)
 
     def need(self, layer: int, stem: str, suffix: str = "weight") -> GraphTensor:
         """A tensor of a block that must be there."""
         found = self.weight(layer, stem, suffix)
         if found is None:
-            raise KeyError(f"blk.{layer}.{stem}.{suffix}")
+            raise KeyError(_name(layer, stem, suffix))
         return found
 
     def named(self, name: str, layer: int = _NO_LAYER) -> GraphTensor | None:
@@ -93,13 +98,16 @@ class ModelGraph(GraphOperations):
         tensor = self._tensors.get(name)
         if tensor is None:
             return None
-        home = self.context.home_of(name, layer)
-        found = self._weights.get((name, home))
+        return self._weight(tensor, self.context.home_of(name, layer))
+
+    def _weight(self, tensor: Tensor, home: int, *, is_shared: bool = True) -> GraphTensor:
+        """A leaf for a tensor in one place; ``is_shared`` is whether one copy serves all readers."""
+        found = self._weights.get((tensor.name, home)) if is_shared else None
         if found is None:
             shape = (*tensor.shape, 1, 1, 1)
             found = GraphTensor("none", tensor.type, (shape[0], shape[1], shape[2], shape[3]))
-            found.home, found.is_weight, found.name = home, True, name
-            self._weights[name, home] = found
+            found.home, found.is_weight, found.name = home, True, tensor.name
+            self._weights[tensor.name, home] = found
         return found
 
     def rope_factors(self, layer: int) -> GraphTensor | None:
@@ -110,8 +118,11 @@ class ModelGraph(GraphOperations):
     def linear(
         self, layer: int, stem: str, operand: GraphTensor, *, has_bias: bool = True
     ) -> GraphTensor:
-        """Product with a block's matrix, its bias added if it has one."""
+        """Product with a block's matrix, with its scale and its bias if it has some."""
         result = self.mul_mat(self.need(layer, stem), operand)
+        scale = self.weight(layer, stem, "scale")
+        if scale is not None:
+            result = self.mul(result, scale)
         bias = self.weight(layer, stem, "bias") if has_bias else None
         return result if bias is None else self.add(result, bias)
 
@@ -232,29 +243,32 @@ class ModelGraph(GraphOperations):
         tensor.is_output = True
         return tensor
 
-    def head(self, operand: GraphTensor, *, kind: str = "rms_norm") -> GraphTensor:
+    def head(
+        self, operand: GraphTensor, *, kind: str = "rms_norm", norm: str = "output_norm"
+    ) -> GraphTensor:
         """Logits from the last block's result; the normed result leaves the graph too."""
-        normed = self.keep(self.norm(operand, _NO_LAYER, "output_norm", kind=kind))
+        normed = self.keep(self.norm(operand, _NO_LAYER, norm, kind=kind))
         self.embeddings = normed
         logits = self.mul_mat(self.output_matrix, normed)
         bias = self.named("output.bias", self.sizes.block_count)
         return logits if bias is None else self.add(logits, bias)
 
+    def head_of_all_rows(self, operand: GraphTensor) -> GraphTensor:
+        """Logits of the wanted rows, where the normed result of every token leaves the graph."""
+        normed = self.keep(self.norm(operand, _NO_LAYER, "output_norm"))
+        wanted = self.keep(self.get_rows(normed, self.output_rows))
+        self.embeddings = wanted
+        return self.mul_mat(self.output_matrix, wanted)
+
     @property
     def output_matrix(self) -> GraphTensor:
         """Matrix of the output layer, or its copy of the embedding where the file has none."""
         own = self.named("output.weight", self.sizes.block_count)
-        return own if own is not None else self._tied("token_embd.weight")
-
-    def _tied(self, name: str) -> GraphTensor:
-        tensor = self._tensors[name]
-        home = self.context.layers[-1]
-        if ("", home) not in self._weights:
-            shape = (*tensor.shape, 1, 1, 1)
-            copy = GraphTensor("none", tensor.type, (shape[0], shape[1], shape[2], shape[3]))
-            copy.home, copy.is_weight, copy.name = home, True, name
-            self._weights["", home] = copy
-        return self._weights["", home]
+        if own is not None:
+            return own
+        is_shared = self.sizes.rules.output is not Output.TIED_FIRST
+        embedding = self._tensors["token_embd.weight"]
+        return self._weight(embedding, self.context.layers[-1], is_shared=is_shared)
 
     def finish(self, result: GraphTensor) -> None:
         """Mark a tensor as the graph's result and add it."""

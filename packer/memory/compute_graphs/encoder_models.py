@@ -1,0 +1,61 @@
+"""Encoders without a cache: BERT and its kin.
+
+Source: llama.cpp b11434, src/models/bert.cpp.
+"""
+
+from packer.memory.compute_graphs.attention import Attention
+from packer.memory.compute_graphs.decoders import is_last, project, rotate
+from packer.memory.compute_graphs.model_graph import ModelGraph
+from packer.memory.compute_tensor import F16, F32, GraphTensor
+
+
+def bert(graph: ModelGraph) -> None:
+    """Post-normed blocks that see the whole batch."""
+    hidden = graph.embed()
+    types = graph.named("token_types.weight")
+    if types is not None:
+        hidden = graph.add(hidden, graph.view(types, (graph.sizes.embedding,)))
+    places = graph.named("position_embd.weight")
+    if places is not None:
+        hidden = graph.add(graph.get_rows(places, graph.positions), hidden)
+    hidden = _norm_named(graph, hidden, "token_embd_norm")
+    attention = Attention(graph)
+    tokens = graph.batch.tokens
+    kind = F16 if graph.context.has_flash_attention else F32
+    mask = graph.input(kind, tokens, tokens)
+    for layer in graph.context.blocks:
+        hidden = _block(graph, attention, hidden, layer, mask)
+    graph.embeddings = graph.keep(hidden)
+    graph.expand(hidden)
+
+
+def _norm_named(graph: ModelGraph, operand: GraphTensor, stem: str) -> GraphTensor:
+    """Norm of the embeddings, held on the first block's device."""
+    weight, bias = graph.named(f"{stem}.weight"), graph.named(f"{stem}.bias")
+    result = graph.same("norm", operand)
+    if weight is not None:
+        graph.pin(result, 0)
+        result = graph.mul(result, weight)
+    return result if bias is None else graph.add(result, bias)
+
+
+def _block(
+    graph: ModelGraph,
+    attention: Attention,
+    hidden: GraphTensor,
+    layer: int,
+    mask: GraphTensor,
+) -> GraphTensor:
+    query, key, value = project(graph, hidden, layer)
+    if graph.model.architecture == "nomic-bert":
+        query, key = rotate(graph, layer, query, key)
+    for tensor in (query, key, value):
+        graph.expand(tensor)
+    result = attention.scores(query, key, value, mask)
+    result = graph.linear(layer, "attn_output", result)
+    if is_last(graph, layer):
+        result, hidden = graph.take_outputs(result, hidden)
+    hidden = graph.norm(graph.add(result, hidden), layer, "attn_output_norm", kind="norm")
+    activation = "silu" if graph.has(layer, "ffn_gate") else "gelu"
+    result = graph.feed_forward(hidden, layer, activation=activation)
+    return graph.norm(graph.add(result, hidden), layer, "layer_output_norm", kind="norm")
