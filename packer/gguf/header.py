@@ -50,19 +50,23 @@ def read_model(name: str, open_source: OpenSource, *, header_only: bool = False)
     count = part_count(named)
     if count == 1:
         return _model(name, [named])
-    headers = _read_parts(part_names(name, count), named, open_source, header_only)
+    names = part_names(name, count)
+    headers = _read_parts(names, {name: named}, open_source, header_only)
     check_parts(headers)
     return _model(name, headers)
 
 
 def _read_parts(
-    names: tuple[str, ...], named: FileHeader, open_source: OpenSource, header_only: bool
+    names: tuple[str, ...],
+    known: dict[str, FileHeader],
+    open_source: OpenSource,
+    header_only: bool,
 ) -> list[FileHeader]:
     headers: list[FileHeader] = []
     missing: list[Problem] = []
     for name in names:
-        if name == named.file:
-            headers.append(named)
+        if name in known:
+            headers.append(known[name])
             continue
         try:
             with open_source(name) as source:

@@ -8,12 +8,14 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 
 import httpx2
 
 from packer.errors import InvalidModelFile, Location, Problem, Unreachable
+from packer.gguf.addresses import without_secrets
 from packer.gguf.byte_ranges import cannot_open
 
 _READ_AHEAD = (4 * 2**20, 16 * 2**20, 64 * 2**20)
@@ -22,6 +24,7 @@ _MOST_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MISSING = (404, 410)
 _NOT_ALLOWED = (401, 403)
+_NO_SUCH_BYTES = 416  # its name in HTTPStatus changed between Python versions
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})")
 _RANGES_HELP = "download the file, or use a server that answers range requests"
 
@@ -128,13 +131,13 @@ class RemoteFile:
             raise cannot_open(self.name, f"the server says {status}: there is no such file")
         if status in _NOT_ALLOWED:
             raise cannot_open(self.name, f"the server says {status}: a token is needed, or another")
-        if status == httpx2.codes.OK:
+        if status == HTTPStatus.OK:
             raise self._refused("the whole file: it ignores ranges")
-        if status == httpx2.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+        if status == _NO_SUCH_BYTES:
             raise self._refused("that there are no such bytes: the file is empty or changed")
-        if status >= httpx2.codes.INTERNAL_SERVER_ERROR or status == httpx2.codes.TOO_MANY_REQUESTS:
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
             raise Unreachable(f"{self.name}: the server says {status}; try again later")
-        if status != httpx2.codes.PARTIAL_CONTENT:
+        if status != HTTPStatus.PARTIAL_CONTENT:
             raise self._refused(f"status {status}")
 
     def _body(self, response: httpx2.Response, length: int) -> bytes:
@@ -189,9 +192,3 @@ class RemoteFile:
 
 def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port
-
-
-def without_secrets(url: str) -> str:
-    """A URL for people: no user name, password or signed query."""
-    address = url.partition("?")[0].partition("#")[0]
-    return re.sub(r"(?<=://)[^/@]*@", "", address)

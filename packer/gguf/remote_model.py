@@ -1,17 +1,15 @@
 """Headers of model files on a web server or on Hugging Face, without downloading them."""
 
+import dataclasses
 import re
+from pathlib import PurePosixPath
 
 from packer.domain.model import ModelFile
 from packer.errors import InvalidInput, InvalidModelFile, Location, Problem
+from packer.gguf.addresses import without_secrets
 from packer.gguf.header import read_model
 
-_HUB = re.compile(r"hf://(?P<repo>[^/@]+/[^/@]+)(?:@(?P<revision>[^/]+))?/(?P<file>[^?#]+)")
-
-
-def is_remote(reference: str) -> bool:
-    """Whether a model reference names a file on another machine."""
-    return reference.lower().startswith(("http://", "https://", "hf://"))
+_HUB = re.compile(r"(?i:hf)://(?P<repo>[^/@]+/[^/@]+)(?:@(?P<revision>[^/]+))?/(?P<file>[^?#]+)")
 
 
 def read_remote_model(reference: str) -> ModelFile:
@@ -26,20 +24,23 @@ def read_remote_model(reference: str) -> ModelFile:
         # Optional, and too slow to import for commands that read local files.
         from packer.gguf.remote_file import RemoteFile
 
-        if not reference.startswith("hf://"):
-            return read_model(reference, RemoteFile)
-        token = _hub_token()
-        return read_model(reference, lambda name: RemoteFile(_hub_url(name), token))
+        if reference.lower().startswith("hf://"):
+            token = _hub_token()
+            model = read_model(reference, lambda name: RemoteFile(_hub_url(name), token))
+        else:
+            model = read_model(reference, RemoteFile)
     except ModuleNotFoundError as error:
         raise InvalidInput(
             Problem(
                 "P0312",
                 "remote model files need an extra that is not installed",
-                Location(reference),
+                Location(without_secrets(reference)),
                 why=f"no module named {error.name}",
                 help="pip install 'gpu-packer[remote]', or download the file",
             )
         ) from error
+    shown = without_secrets(reference)
+    return dataclasses.replace(model, name=PurePosixPath(shown).name, origin=shown)
 
 
 def _hub_url(reference: str) -> str:

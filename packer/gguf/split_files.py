@@ -7,7 +7,9 @@ from packer.errors import InvalidModelFile, Location, Problem
 from packer.gguf.file_header import FileHeader
 
 MOST_PARTS = 1024
-_NAME = re.compile(r"(?P<prefix>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})(?P<suffix>\.gguf)", re.S)
+_NAME = re.compile(
+    r"(?P<prefix>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})(?P<suffix>\.gguf(?:\?.*)?)", re.S
+)
 
 
 def part_count(header: FileHeader) -> int:
