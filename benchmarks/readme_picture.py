@@ -1,4 +1,6 @@
-"""Draws the README's picture: ``python benchmarks/readme_picture.py plan.json docs/images/plan.svg``.
+"""Draws the README's picture.
+
+    python benchmarks/readme_picture.py plan.json docs/images/plan.svg
 
 The picture is a function of the plan alone, so running it again changes nothing.
 """

@@ -37,7 +37,8 @@ class ProcessFigures:
 
     Attributes:
         name: Workload and replica, such as ``chat-0``.
-        first_layer, last_layer: Layers on this card when the replica is split, else None.
+        is_split: Whether the replica has other cards too.
+        first_layer, last_layer: Layers on this card; None when it holds none.
         parts: Non-zero parts; one whose basis the plan does not give counts as estimated. They add
             up to ``planned_bytes``.
         planned_bytes: Upper band; this is what was packed.
@@ -48,6 +49,7 @@ class ProcessFigures:
     workload: str
     replica: int
     quantization: str
+    is_split: bool
     first_layer: int | None
     last_layer: int | None
     parts: tuple[PartBytes, ...]
@@ -131,15 +133,15 @@ def layer_ranges(variant: PlacedVariant) -> tuple[tuple[int, int] | None, ...]:
 
 def _processes(placement: Placement) -> Iterator[ProcessFigures]:
     ranges = layer_ranges(placement.variant)
-    is_split = len(placement.gpus) > 1
     for index, device in enumerate(placement.devices):
-        layers = ranges[index] if is_split and index < len(ranges) else None
+        layers = ranges[index] if index < len(ranges) else None
         parts = _parts(device)
         yield ProcessFigures(
             name=f"{placement.workload}-{placement.replica}",
             workload=placement.workload,
             replica=placement.replica,
             quantization=placement.variant.quantization,
+            is_split=len(placement.gpus) > 1,
             first_layer=layers[0] if layers else None,
             last_layer=layers[1] if layers else None,
             parts=parts,

@@ -5,10 +5,11 @@ from decimal import Decimal
 
 from markupsafe import Markup
 
+from packer.plan.cost import CostKind, CostLine
 from packer.plan.headline import Comparison, Headline, Way
 from packer.report.card_figures import CardFigures, Part, ProcessFigures
 from packer.report.command_text import command_text
-from packer.report.phrases import chosen_words, cost_name
+from packer.report.phrases import chosen_words, cost_name, place_words, replica_words
 from packer.report.svg_cards import Scale, card_svg
 from packer.report.wording import (
     BASIS_MARKS,
@@ -26,7 +27,7 @@ from packer.units import GIB, format_quantity
 
 def gib(count: int, digits: int = 1) -> str:
     """Bytes in GiB."""
-    return f"{count / GIB:.{digits}f}"
+    return f"{count / GIB:,.{digits}f}"
 
 
 def part(process: ProcessFigures, of: Part) -> str:
@@ -36,23 +37,15 @@ def part(process: ProcessFigures, of: Part) -> str:
 
 
 def layers(process: ProcessFigures) -> str:
-    """Layers of a split process; ``all`` otherwise."""
+    """Layers of a process on its card."""
     if process.first_layer is None:
-        return "all"
+        return "none"
     return f"{process.first_layer}–{process.last_layer}"
-
-
-def places(group: ReplicaGroup) -> str:
-    """Where the replicas of a group run."""
-    return "; ".join(
-        f"{place.node} GPU {' + '.join(map(str, place.gpus))} ({place.product})"
-        for place in group.places
-    )
 
 
 def group_title(group: ReplicaGroup, one: WorkloadFigures) -> str:
     """Names of the replicas of a group: ``chat-0, chat-1``."""
-    return ", ".join(f"{one.asked.name}-{place.replica}" for place in group.places)
+    return replica_words(one.asked.name, [place.replica for place in group.places])
 
 
 def host(group: ReplicaGroup) -> str:
@@ -73,11 +66,20 @@ def comparison_bar(one: Comparison, top: Headline) -> Markup:
         return Markup("")
     longest = max(other.cards or 0 for other in top.comparisons) or 1
     css = {Way.THIS_PLAN: "bar us", Way.LOWER_BOUND: "bar bound"}.get(one.way, "bar")
-    length = Decimal(one.cards) * 99 / longest
-    return Markup(
+    return _bar(css, Decimal(one.cards) * 99 / longest)
+
+
+def share_bar(line: CostLine) -> Markup:
+    """Share of the bill as a bar; the whole bill would fill the column."""
+    return _bar("bar us" if line.kind is CostKind.WORKLOAD else "bar", line.percent * 99 / 100)
+
+
+def _bar(css: str, percent: Decimal) -> Markup:
+    shape = (
         '<svg class="bars" aria-hidden="true"><rect class="{}" x=".5" y="1" width="{}%" '
         'height="13"/></svg>'
-    ).format(css, f"{length:.1f}")
+    )
+    return Markup(shape).format(css, f"{percent:.1f}")  # noqa: S704 — format() escapes
 
 
 def _groups(groups: tuple[tuple[str, ...], ...]) -> str:
@@ -100,6 +102,7 @@ FILTERS: dict[str, Callable[..., object]] = {
     "cost_name": cost_name,
     "counted": counted,
     "gib": gib,
+    "grouped": "{:,}".format,
     "group_title": group_title,
     "groups": _groups,
     "host": host,
@@ -108,9 +111,10 @@ FILTERS: dict[str, Callable[..., object]] = {
     "part": part,
     "part_column": lambda one: PART_COLUMNS[one],
     "picture": _picture,
-    "places": places,
+    "places": place_words,
     "quantity": format_quantity,
     "rate": _rate,
+    "share_bar": share_bar,
     "sharing": lambda sharing: SHARING_NAMES[sharing],
     "symbol": symbol,
     "way": lambda one: WAY_NAMES[one],

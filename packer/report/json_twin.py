@@ -5,7 +5,6 @@ attributes of ``packer.report.document.Report``; ``apiVersion`` changes when the
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
@@ -27,9 +26,7 @@ def _plain(value: object) -> object:
     """What JSON knows, from dataclasses, decimals, enumerations and tuples."""
     if is_dataclass(value) and not isinstance(value, type):
         return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(_plain(key)): _plain(one) for key, one in value.items()}
-    if isinstance(value, tuple | list):
+    if isinstance(value, tuple):
         return [_plain(one) for one in value]
     if isinstance(value, Enum):
         return value.value

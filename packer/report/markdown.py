@@ -12,6 +12,7 @@ from packer.report.phrases import (
     chosen_words,
     cost_name,
     process_words,
+    replica_words,
     status_words,
     verdict,
 )
@@ -164,9 +165,8 @@ def _commands(facts: Report) -> Iterator[str]:
     yield "<details><summary>Command lines</summary>"
     for one in facts.workloads:
         for group in one.groups:
-            names = [f"{one.asked.name}-{place.replica}" for place in group.places]
             yield ""
-            yield escaped(", ".join(names))
+            yield escaped(replica_words(one.asked.name, [at.replica for at in group.places]))
             yield ""
             yield from _fenced(command_text(group.argv))
     yield ""

@@ -1,5 +1,6 @@
 """Sentences and phrases that several reports say the same way."""
 
+from collections.abc import Sequence
 from decimal import ROUND_CEILING, Decimal
 
 from packer.domain.workload import Objective
@@ -18,9 +19,37 @@ def layer_range(first: int, last: int) -> str:
 
 def process_words(process: ProcessFigures) -> str:
     """A process and, when its replica is split, its layers: ``chat-0 layers 0–41``."""
-    if process.first_layer is None or process.last_layer is None:
+    if not process.is_split:
         return process.name
+    if process.first_layer is None or process.last_layer is None:
+        return f"{process.name} no layers"
     return f"{process.name} {layer_range(process.first_layer, process.last_layer)}"
+
+
+def replica_words(name: str, replicas: Sequence[int]) -> str:
+    """Replicas by name, long runs shortened: ``chat-0, chat-1`` or ``chat-0 to chat-12``."""
+    runs: list[list[int]] = []
+    for replica in sorted(replicas):
+        if runs and replica == runs[-1][-1] + 1:
+            runs[-1].append(replica)
+        else:
+            runs.append([replica])
+    words = [
+        f"{name}-{run[0]} to {name}-{run[-1]}"
+        if len(run) > 2
+        else ", ".join(f"{name}-{replica}" for replica in run)
+        for run in runs
+    ]
+    return ", ".join(words)
+
+
+def place_words(group: ReplicaGroup) -> str:
+    """Where the replicas of a group run, by product: ``L40S: l40s-0 GPU 0 + 1, …``."""
+    by_product: dict[str, list[str]] = {}
+    for place in group.places:
+        cards = " + ".join(map(str, place.gpus))
+        by_product.setdefault(place.product, []).append(f"{place.node} GPU {cards}")
+    return "; ".join(f"{product}: {', '.join(where)}" for product, where in by_product.items())
 
 
 def chosen_words(group: ReplicaGroup) -> str:

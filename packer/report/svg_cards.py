@@ -11,6 +11,7 @@ from importlib.resources import files
 
 from packer.report.card_figures import CardFigures, NodeFigures, Part, PartBytes, ProcessFigures
 from packer.report.phrases import process_words
+from packer.report.svg_shapes import BAR_HEIGHT, BAR_TOP, fitting_text, number, rectangle, text_at
 from packer.report.wording import BASIS_MARKS, PART_MEANINGS, PART_NAMES
 from packer.units import format_gib
 
@@ -18,12 +19,10 @@ LINE_WIDTH = 1080
 """Width that a full line of cards takes [px]."""
 GUTTER = 62
 """Room left of a bar for the card's number and its percentage [px]."""
-_BAR_TOP, _BAR_HEIGHT = 15, 25
 _EMPTY_HEIGHT = 17
 _RIGHT_MARGIN = 14
-_CHARACTER_WIDTH = 5.9
-"""Widest common advance of the label font, so that labels never spill over [px]."""
-_TITLE_CHARACTER_WIDTH = 6.5
+_NAME_LETTER = 6.5
+"""Widest common advance of the bold name font [px]."""
 _LEAST_LETTERS = 3
 _GAP = 1.5
 _LEAST_DRAWN = 0.3
@@ -77,7 +76,7 @@ class Scale:
 
 def style() -> str:
     """Style sheet of the pictures, light and dark."""
-    return (files("packer.report") / "templates" / "cards.css").readtext(encoding="utf-8")
+    return (files("packer.report") / "templates" / "cards.css").read_text(encoding="utf-8")
 
 
 def card_svg(card: CardFigures, scale: Scale) -> str:
@@ -96,7 +95,7 @@ def card_svg(card: CardFigures, scale: Scale) -> str:
 
 def row_height(card: CardFigures) -> int:
     """Height of one card's picture; an empty card is a slim outline [px]."""
-    return _BAR_TOP + _BAR_HEIGHT + 2 if card.processes else _EMPTY_HEIGHT + 4
+    return BAR_TOP + BAR_HEIGHT + 2 if card.processes else _EMPTY_HEIGHT + 4
 
 
 def card_row(card: CardFigures, scale: Scale) -> str:
@@ -105,8 +104,8 @@ def card_row(card: CardFigures, scale: Scale) -> str:
         return _empty_row(card, scale)
     x = float(GUTTER)
     pieces = [
-        f'<text class="n" x="0" y="{_BAR_TOP + 11}">GPU {card.gpu}</text>',
-        f'<text class="q" x="0" y="{_BAR_TOP + 24}">{card.planned_percent} %</text>',
+        f'<text class="n" x="0" y="{BAR_TOP + 11}">GPU {card.gpu}</text>',
+        f'<text class="q" x="0" y="{BAR_TOP + 24}">{card.planned_percent} %</text>',
     ]
     processes = sorted(card.processes, key=lambda one: (-one.planned_bytes, one.name))
     pieces += _names(processes, scale, GUTTER + scale.pixels(card.allocatable_bytes))
@@ -122,9 +121,9 @@ def card_row(card: CardFigures, scale: Scale) -> str:
         if length >= _LEAST_DRAWN:
             title = f"<title>{name}: {format_gib(size)} GiB</title>"
             label = _left_label(size, x, length) if css == "free" else ""
-            pieces.append(f"<g>{title}{_rect(css, x, length)}{label}</g>")
+            pieces.append(f"<g>{title}{rectangle(css, x, length)}{label}</g>")
         x += length
-    pieces.append(_rect("frame", GUTTER, scale.pixels(card.allocatable_bytes)))
+    pieces.append(rectangle("frame", GUTTER, scale.pixels(card.allocatable_bytes)))
     return "".join(pieces)
 
 
@@ -134,11 +133,11 @@ def _empty_row(card: CardFigures, scale: Scale) -> str:
     taken = scale.pixels(card.taken_bytes)
     texts = (f"empty, {format_gib(card.slack_bytes)} GiB", format_gib(card.slack_bytes))
     y, size = 1, _EMPTY_HEIGHT
-    others = _rect("others", GUTTER, taken, y, size) if taken >= _LEAST_DRAWN else ""
+    others = rectangle("others", GUTTER, taken, y, size) if taken >= _LEAST_DRAWN else ""
     return (
         f'<text class="q" x="0" y="{y + 12}">GPU {card.gpu}</text>{others}'
-        f"{_label('q', texts, GUTTER + taken, whole - taken, y + 12)}"
-        f"{_rect('frame', GUTTER, whole, y, size)}"
+        f"{fitting_text('q', texts, GUTTER + taken, whole - taken, y + 12)}"
+        f"{rectangle('frame', GUTTER, whole, y, size)}"
     )
 
 
@@ -155,7 +154,7 @@ def _names(processes: Sequence[ProcessFigures], scale: Scale, end: float) -> Ite
         if name:
             if run:
                 yield _name(run, start, x)
-            yield text("n", x, 9, name)
+            yield text_at("n", x, 9, name)
             run = []
         else:
             start = start if run else x
@@ -167,11 +166,11 @@ def _names(processes: Sequence[ProcessFigures], scale: Scale, end: float) -> Ite
 
 def _name(names: Sequence[str], start: float, end: float) -> str:
     """Names of a run of short processes as far as they fit; nothing if hardly a letter does."""
-    room = int((end - start) / _TITLE_CHARACTER_WIDTH)
+    room = int((end - start) / _NAME_LETTER)
     joined = ", ".join(names)
     if len(joined) > room:
         joined = f"{joined[: room - 1]}…" if room > _LEAST_LETTERS else ""
-    return text("n", start, 9, joined) if joined else ""
+    return text_at("n", start, 9, joined) if joined else ""
 
 
 def process_title(process: ProcessFigures) -> str:
@@ -196,7 +195,7 @@ def _process(process: ProcessFigures, x: float, scale: Scale) -> str:
     for part in process.parts:
         width = scale.pixels(part.bytes)
         if width >= _LEAST_DRAWN:
-            pieces.append(_rect(part.part.value, x, width))
+            pieces.append(rectangle(part.part.value, x, width))
             pieces.append(_part_label(part, x, width))
         x += width
     return f"<g>{''.join(pieces)}</g>"
@@ -204,44 +203,18 @@ def _process(process: ProcessFigures, x: float, scale: Scale) -> str:
 
 def _fitting_name(process: ProcessFigures, length: float) -> str:
     """Longest form of the name that fits over the process, or nothing."""
-    room = int((length - 2 * _GAP) / _TITLE_CHARACTER_WIDTH)
+    room = int((length - 2 * _GAP) / _NAME_LETTER)
     return next((name for name in (process_words(process), process.name) if len(name) <= room), "")
 
 
 def _part_label(part: PartBytes, x: float, width: float) -> str:
     short = _SHORT_NAMES[part.part]
     size = format_gib(part.bytes)
-    return _label("l", (f"{short} {size}", size), x, width) if short else ""
+    return fitting_text("l", (f"{short} {size}", size), x, width) if short else ""
 
 
 def _left_label(size: int, x: float, width: float) -> str:
-    return _label("q", (f"{format_gib(size)} GiB left over", format_gib(size)), x, width)
-
-
-def _label(css: str, texts: tuple[str, ...], x: float, width: float, y: int = _BAR_TOP + 16) -> str:
-    """The longest of some texts that fits in a rectangle, or nothing."""
-    for text in texts:
-        if len(text) * _CHARACTER_WIDTH + 6 <= width:
-            return text(css, x + 4, y, text)
-    return ""
-
-
-def text(css: str, x: float, y: int, words: str) -> str:
-    """A text element; the words are escaped."""
-    return f'<text class="{css}" x="{number(x)}" y="{y}">{escape(words)}</text>'
-
-
-def _rect(css: str, x: float, width: float, y: int = _BAR_TOP, height: int = _BAR_HEIGHT) -> str:
-    """A rectangle of the bar; parts leave a hair's breadth to the next one."""
-    drawn = width if css in {"frame", "free"} else max(_LEAST_DRAWN, width - 0.5)
-    return (
-        f'<rect class="{css}" x="{number(x)}" y="{y}" width="{number(drawn)}" height="{height}"/>'
-    )
-
-
-def number(value: float) -> str:
-    """A coordinate to a tenth of a pixel."""
-    return f"{value:.1f}".removesuffix(".0")
+    return fitting_text("q", (f"{format_gib(size)} GiB left over", format_gib(size)), x, width)
 
 
 def legend_entries(nodes: Iterable[NodeFigures]) -> Iterator[tuple[str, str, str]]:

@@ -13,18 +13,17 @@ from packer.report.svg_cards import (
     Scale,
     card_row,
     legend_entries,
-    number,
     row_height,
     style,
-    text,
 )
+from packer.report.svg_shapes import number, text_at
 from packer.report.wording import WAY_NAMES, counted
 
 _MARGIN = 16
 _ROW_GAP = 8
-_LEGEND_STEP = 26
+_LEGEND_STEP = 38
 """Room of a legend entry beside its text [px]."""
-_LETTER = 6.3
+_LETTER = 6.0
 
 
 def plan_svg(plan: Plan) -> str:
@@ -33,11 +32,11 @@ def plan_svg(plan: Plan) -> str:
     used = [node for node in facts.nodes if node.is_used]
     largest = max((card.allocatable_bytes for node in used for card in node.cards), default=1)
     scale = Scale(LINE_WIDTH, largest)
-    pieces = [text("h", 0, 12, _title(facts)), _legend(used)]
+    pieces = [text_at("h", 0, 12, _title(facts)), _legend(used)]
     y = 62
     for node in used:
-        pieces.append(text("n", 0, y, node.name))
-        pieces.append(text("q", len(node.name) * _LETTER + 12, y, node.product))
+        pieces.append(text_at("n", 0, y, node.name))
+        pieces.append(text_at("q", len(node.name) * _LETTER + 12, y, node.product))
         y += 8
         for x, top, row, height in _placed(node, scale):
             pieces.append(f'<g transform="translate({number(x)} {y + top})">{row}</g>')
@@ -66,7 +65,7 @@ def _legend(nodes: list[NodeFigures]) -> str:
     for css, name, _ in legend_entries(nodes):
         pieces.append(f'<rect class="{css}" x="{number(x)}" y="25" width="18" height="11"/>')
         pieces.append(f'<rect class="frame" x="{number(x)}" y="25" width="18" height="11"/>')
-        pieces.append(text("q", x + 23, 34, name))
+        pieces.append(text_at("q", x + 23, 34, name))
         x += _LEGEND_STEP + len(name) * _LETTER
     return "".join(pieces)
 

@@ -22,7 +22,9 @@ from packer.report.wording import (
 from packer.report.workload_figures import ReplicaGroup, WorkloadFigures
 from packer.units import format_bytes, format_gib
 
-_BAR_WIDTH = 20
+_BAR_WIDTH, _SHORT_BAR_WIDTH = 20, 8
+_ROOMY = 100
+"""Narrower terminals get short bars [columns]."""
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _HOLD = "\N{NO-BREAK SPACE}"
 _ASCII = str.maketrans(
@@ -117,13 +119,14 @@ def _nodes(facts: Report, wide: bool, width: int) -> list[str]:
     if wide:
         extra = ["POOL", "ZONE", "EXPECTED", "HEADROOM", "TAKEN", "LEFT"]
         rows = [
-            [*_card_cells(card), *_wide_card_cells(node, card), _processes(card)]
+            [*_card_cells(card, _BAR_WIDTH), *_wide_card_cells(node, card), _processes(card)]
             for node in facts.nodes
             for card in node.cards
         ]
         right = frozenset({1, 3, 7, 8, 9, 10})
         return columns([*head[:-1], *extra, head[-1]], rows, width, right)
-    rows = [row for node in facts.nodes if node.is_used for row in _node_rows(node)]
+    cells = _BAR_WIDTH if width >= _ROOMY else _SHORT_BAR_WIDTH
+    rows = [row for node in facts.nodes if node.is_used for row in _node_rows(node, cells)]
     lines = columns(head, rows, width, frozenset({1, 3}))
     unused = [node for node in facts.nodes if not node.is_used]
     if unused:
@@ -132,22 +135,22 @@ def _nodes(facts: Report, wide: bool, width: int) -> list[str]:
     return lines
 
 
-def _node_rows(node: NodeFigures) -> Iterator[list[str]]:
+def _node_rows(node: NodeFigures, cells: int) -> Iterator[list[str]]:
     """Rows of one node; neighbouring empty cards share one."""
     for is_busy, group in groupby(node.cards, key=lambda card: bool(card.processes)):
         cards = list(group)
         if is_busy:
-            yield from ([*_card_cells(card), _processes(card)] for card in cards)
+            yield from ([*_card_cells(card, cells), _processes(card)] for card in cards)
         else:
             first, last = cards[0].gpu, cards[-1].gpu
             span = str(first) if first == last else f"{first}–{last}"
             yield [node.name, span, node.product, "empty", "", "–"]
 
 
-def _card_cells(card: CardFigures) -> list[str]:
+def _card_cells(card: CardFigures, cells: int) -> list[str]:
     mark = BASIS_MARKS[Basis.ESTIMATED] if card.basis is Basis.ESTIMATED else ""
     used = f"{mark}{format_gib(card.planned_bytes)} / {format_gib(card.allocatable_bytes)} GiB"
-    return [card.node, str(card.gpu), card.product, used, _bar(card)]
+    return [card.node, str(card.gpu), card.product, used, _bar(card, cells)]
 
 
 def _wide_card_cells(node: NodeFigures, card: CardFigures) -> list[str]:
@@ -155,13 +158,13 @@ def _wide_card_cells(node: NodeFigures, card: CardFigures) -> list[str]:
     return [node.pool, node.zone, *map(format_gib, sizes)]
 
 
-def _bar(card: CardFigures) -> str:
+def _bar(card: CardFigures, cells: int) -> str:
     """Planned bytes as blocks from the left, what others hold as shade from the right."""
     whole = card.allocatable_bytes
-    eighths = min(8 * _BAR_WIDTH, round(8 * _BAR_WIDTH * card.planned_bytes / whole))
+    eighths = min(8 * cells, round(8 * cells * card.planned_bytes / whole))
     planned = "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
-    others = "▒" * min(_BAR_WIDTH - len(planned), round(_BAR_WIDTH * card.taken_bytes / whole))
-    return planned + others.rjust(_BAR_WIDTH - len(planned))
+    others = "▒" * min(cells - len(planned), round(cells * card.taken_bytes / whole))
+    return planned + others.rjust(cells - len(planned))
 
 
 def _processes(card: CardFigures) -> str:

@@ -5,13 +5,16 @@
     const value = parseFloat(text.replace(/[~≈,\s]/g, ""));
     return Number.isNaN(value) ? null : value;
   };
-  const cell = (row, index) => row.cells[index].textContent.trim();
-  const compare = (index, sign) => (one, other) => {
-    const [a, b] = [cell(one, index), cell(other, index)];
-    const [x, y] = [number(a), number(b)];
-    if (x !== null && y !== null && x !== y) return sign * (x - y);
-    if ((x === null) !== (y === null)) return x === null ? 1 : -1;
-    return sign * a.localeCompare(b, "en", { numeric: true });
+  const letters = new Intl.Collator("en", { numeric: true });
+  const keyed = (index) => (row) => {
+    const text = row.cells[index].textContent.trim();
+    return { row, text, value: number(text) };
+  };
+  // Numbers by value, then texts; what is neither known nor a number comes last either way.
+  const compare = (sign) => (one, other) => {
+    if (one.value === null && other.value === null) return sign * letters.compare(one.text, other.text);
+    if (one.value === null || other.value === null) return one.value === null ? 1 : -1;
+    return sign * (one.value - other.value || letters.compare(one.text, other.text));
   };
 
   const sortBy = (table, header) => {
@@ -19,10 +22,11 @@
     for (const other of all("thead th[aria-sort]", table)) other.setAttribute("aria-sort", "none");
     header.setAttribute("aria-sort", ascending ? "ascending" : "descending");
     const body = table.tBodies[0];
-    body.append(...[...body.rows].sort(compare(header.cellIndex, ascending ? 1 : -1)));
+    const rows = [...body.rows].map(keyed(header.cellIndex)).sort(compare(ascending ? 1 : -1));
+    body.append(...rows.map(({ row }) => row));
   };
   for (const table of all("table.sort")) {
-    for (const header of all("thead th", table)) {
+    for (const header of all("thead th:not(.plain)", table)) {
       const button = document.createElement("button");
       button.append(...header.childNodes);
       header.append(button);
@@ -33,7 +37,7 @@
 
   const box = document.getElementById("find");
   const said = document.getElementById("found");
-  const entries = all("[data-find]").map((element) => ({
+  const entries = all("[data-find], .sort tbody tr").map((element) => ({
     element,
     text: (element.textContent + " " + (element.getAttribute("aria-label") || "")).toLowerCase(),
   }));
@@ -48,7 +52,8 @@
     for (const group of all(".node")) {
       group.classList.toggle("hide", !group.querySelector("svg[data-find]:not(.hide)"));
     }
-    said.textContent = words.length ? `${shown.card} cards, ${shown.workload} workloads` : "";
+    const counted = (kind) => `${shown[kind]} ${kind}${shown[kind] === 1 ? "" : "s"}`;
+    said.textContent = words.length ? `${counted("card")}, ${counted("workload")}` : "";
   };
   box.form.hidden = false;
   box.form.addEventListener("submit", (event) => event.preventDefault());

@@ -1,0 +1,24 @@
+"""Programs that some tests need and a machine may lack: skipped by name, or demanded by CI."""
+
+import os
+import shutil
+
+import pytest
+
+REQUIRE_TOOLS = "GPU_PACKER_REQUIRE_TOOLS"
+"""With this variable set to 1, a missing program fails the test instead of skipping it."""
+
+
+def require_tool(name: str, *candidates: str) -> str:
+    """Path of a program: the first of ``candidates`` (names or paths) that exists, or ``name``.
+
+    Without any of them the test is skipped with the reason, or fails where tools are required.
+    """
+    for candidate in candidates or (name,):
+        found = shutil.which(candidate)
+        if found:
+            return found
+    message = f"{name} is not installed (looked for {', '.join(candidates or (name,))})"
+    if os.environ.get(REQUIRE_TOOLS) == "1":
+        pytest.fail(message)
+    pytest.skip(message)
