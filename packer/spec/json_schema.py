@@ -109,8 +109,10 @@ def schema_at(schema: Mapping[str, Any], path: tuple[str | int, ...]) -> Mapping
 
 
 def _resolved(schema: Mapping[str, Any], part: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A part with what it refers to filled in; what stands beside the reference wins."""
     while "$ref" in part:
-        part = schema["$defs"][part["$ref"].rpartition("/")[2]]
+        target = schema["$defs"][part["$ref"].rpartition("/")[2]]
+        part = target | {key: value for key, value in part.items() if key != "$ref"}
     return part
 
 

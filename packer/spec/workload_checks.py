@@ -45,7 +45,7 @@ def _quantized_cache(workload: Workload, options: OptionsInFile) -> Iterator[Pro
         return
     for index, name in enumerate(workload.cache_types):
         if ELEMENT_TYPES_BY_NAME[name].is_quantized:
-            title = f"{workload.name}: a quantized V cache needs flash attention"
+            title = "a quantized V cache needs flash attention"
             why = f"{name} is quantized and flashAttention is off"
             help_ = "write flashAttention: on, or cacheTypes: [f16]"
             yield Problem("P0204", title, options.where("cache_types", index), why, help_)
@@ -55,7 +55,7 @@ def _repeated_items(workload: Workload, options: OptionsInFile) -> Iterator[Prob
     quantizations = options.entry.quantizations or ()
     for key, items in (("quantizations", quantizations), ("cache_types", workload.cache_types)):
         for index in repeated([item.casefold() for item in items]):
-            title = f"{workload.name}: {items[index]} is listed twice"
+            title = f"{items[index]} is listed twice"
             why = "the list is an order of preference"
             yield Problem("P0209", title, options.where(key, index), why, "keep the first")
 
@@ -91,7 +91,8 @@ def _batches(workload: Workload, options: OptionsInFile) -> Iterator[Problem]:
     if workload.ubatch_size > workload.batch_size:
         title = f"{workload.name}: ubatchSize is larger than batchSize"
         why = f"llama.cpp would cut {workload.ubatch_size} to {workload.batch_size}"
-        where = options.where("ubatch_size")
+        key = "batch_size" if options.entry.ubatch_size is None else "ubatch_size"
+        where = options.where(key)
         yield Problem("P0214", title, where, why, f"write ubatchSize: {workload.batch_size}")
 
 
