@@ -8,12 +8,14 @@ from packer.domain.model import ModelFile
 from packer.errors import InvalidModelFile, Problem
 from packer.gguf.byte_ranges import CANNOT_OPEN, ByteSource, LocalFile
 from packer.gguf.file_header import FileHeader, read_file_header
+from packer.gguf.header_cursor import invalid
 from packer.gguf.hyper_parameters import (
     architecture_of,
     check_hyper_parameters,
     vocabulary_size,
 )
 from packer.gguf.split_files import check_parts, part_count, part_names
+from packer.gguf.tensor_table import MOST_TENSORS
 
 OpenSource = Callable[[str], AbstractContextManager[ByteSource]]
 """Opens a path or URL; raises InvalidModelFile with P0301 if there is nothing."""
@@ -75,6 +77,8 @@ def _read_parts(
             if any(problem.code != CANNOT_OPEN for problem in error.problems):
                 raise
             missing += error.problems
+        if sum(len(header.table.tensors) for header in headers) > MOST_TENSORS:
+            raise invalid("P0305", f"the parts hold more than {MOST_TENSORS} tensors", name, 0)
     if missing:
         raise InvalidModelFile(missing[:_MOST_MISSING_NAMED])
     return headers
