@@ -6,7 +6,7 @@ replicas on distinct GPUs (König's edge colouring of a bipartite graph), so not
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ortools.sat.python import cp_model
@@ -46,8 +46,10 @@ class ExactModel:
         demand: Mapping[int, int],
         gpus: Iterable[int],
         kept: Sequence[Sequence[int]] | None = None,
+        optional: Collection[int] = (),
     ) -> None:
         self.packing, self.demand, self._alternatives = packing, demand, kept
+        self._optional = frozenset(optional)
         self.geometry, self.instance = packing.geometry, packing.instance
         self.model = cp_model.CpModel()
         self.spots: list[Spot] = []
@@ -162,7 +164,8 @@ class ExactModel:
         for spot in self.spots:
             places[spot.item].append(spot.replicas)
         for i, count in self.demand.items():
-            self.model.add(cp_model.LinearExpr.sum(places[i]) == count)
+            least = 0 if i in self._optional else count
+            self.model.add_linear_constraint(cp_model.LinearExpr.sum(places[i]), least, count)
 
     def _add_gpu_capacity(self) -> None:
         for gpus in self._nodes.values():
@@ -371,7 +374,6 @@ class ExactModel:
     def hint(self, placed: Iterable[Placed]) -> None:
         """Start the search from known placements of this model's replicas."""
         amounts: Counter[tuple[int, int, int, int, Vector]] = Counter()
-        replicas: Counter[tuple[int, int, int]] = Counter()
         gpus_used, nodes_used = set(), set()
         for one in placed:
             i = self.instance.item_index[one.item]
@@ -381,30 +383,33 @@ class ExactModel:
             for gpu, share in zip(one.gpus, shares, strict=True):
                 amounts[i, one.alternative, node, first + gpu, share] += 1
                 gpus_used.add(first + gpu)
-            replicas[i, one.alternative, node] += 1
             nodes_used.add(node)
+        # One variable may stand for a GPU and its node; two hints of one make the model invalid.
+        hints: dict[int, int] = {}
         for spot in self.spots:
-            self._hint_spot(spot, amounts, replicas)
+            self._hint_spot(spot, amounts, hints)
         for gpu, variable in self.used.items():
-            self.model.add_hint(variable, gpu in gpus_used)
+            hints[variable.index] = gpu in gpus_used
         for node, variable in self.node_used.items():
-            self.model.add_hint(variable, node in nodes_used)
+            hints[variable.index] = node in nodes_used
+        for index, value in hints.items():
+            self.model.add_hint(self.model.get_int_var_from_proto_index(index), value)
 
     def _hint_spot(
         self,
         spot: Spot,
         amounts: Counter[tuple[int, int, int, int, Vector]],
-        replicas: Counter[tuple[int, int, int]],
+        hints: dict[int, int],
     ) -> None:
         """Hint one spot; what it takes is not offered to the next spot of the same node."""
         total = 0
         for (gpu, position), variable in spot.counts.items():
             key = (spot.item, spot.alternative, spot.node, gpu, spot.shares[position][0])
-            self.model.add_hint(variable, amounts[key])
+            hints[variable.index] = amounts[key]
             total += amounts.pop(key, 0)
         if isinstance(spot.replicas, cp_model.IntVar):
             width = sum(times for _, times in spot.shares)
-            self.model.add_hint(spot.replicas, total // width)
+            hints[spot.replicas.index] = total // width
 
     def read(self, value: "cp_model.CpSolver") -> list[Placed]:
         """Placements of a solution."""

@@ -84,5 +84,7 @@ def run_search(
         )
         bound = value if status == cp_model.OPTIMAL else round(solver.best_objective_bound)
         return Search(exact.read(solver), value, bound, status == cp_model.OPTIMAL)
+    if status == cp_model.MODEL_INVALID:
+        raise AssertionError(f"our model is invalid: {exact.model.validate()}")
     infeasible = status == cp_model.INFEASIBLE
     return Search(None, 0, 0, infeasible, infeasible)
