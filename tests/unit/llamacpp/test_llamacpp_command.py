@@ -15,7 +15,7 @@ from packer.domain.server_options import (
 from packer.domain.serving_options import ServingOptions
 from packer.errors import InvalidInput
 from packer.llamacpp.arguments import parse_arguments
-from packer.llamacpp.command import format_command, format_router_command
+from packer.llamacpp.command import check_flags, format_command, format_router_command
 from packer.llamacpp.flag_values import CACHE_TYPES, LOAD_MODES
 from packer.llamacpp.router_preset import format_preset
 
@@ -230,3 +230,8 @@ def test_flags_whose_order_a_router_loses_are_refused() -> None:
     options = replace(OPTIONS, cpu_moe=True, override_tensors=(("exps", "CUDA1"),))
     with pytest.raises(InvalidInput, match="cannot stand beside --cpu-moe"):
         format_preset([(options, SERVING)], build="b11434")
+
+
+def test_a_flag_the_build_lacks_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="b11434 has no flag --moe-cache-mib"):
+        check_flags([("--moe-cache-mib", "0")], "b11434")
