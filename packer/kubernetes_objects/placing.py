@@ -11,6 +11,7 @@ from packer.kubernetes_objects.card_groups import CardGroup
 from packer.kubernetes_objects.labels import NODE_LABEL, PART_OF, workload_label
 from packer.kubernetes_objects.names import shortened
 from packer.kubernetes_objects.options import RenderOptions
+from packer.kubernetes_objects.server import Server
 from packer.kubernetes_objects.yaml_text import KubernetesObject, Value
 from packer.plan.plan import NodeBudget, Plan
 
@@ -25,10 +26,11 @@ GPU_TOLERATION: KubernetesObject = {
 }
 
 
-def placing(plan: Plan, group: CardGroup, options: RenderOptions) -> KubernetesObject:
-    """``nodeSelector``, ``affinity`` and ``tolerations`` of a pod on a card group."""
+def placing(plan: Plan, server: Server, options: RenderOptions) -> KubernetesObject:
+    """``nodeSelector``, ``affinity`` and ``tolerations`` of a server's pod."""
+    group = server.group
     selector = {} if group.node.is_live else _node_selector(group, options)
-    affinity = _named_node(group.node) if group.node.is_live else _unnamed_node(plan, group)
+    affinity = _named_node(group.node) if group.node.is_live else _unnamed_node(plan, server)
     return {
         **({"nodeSelector": selector} if selector else {}),
         **({"affinity": affinity} if affinity else {}),
@@ -60,8 +62,9 @@ def _named_node(node: NodeBudget) -> dict[str, Value]:
     }
 
 
-def _unnamed_node(plan: Plan, group: CardGroup) -> dict[str, Value]:
-    together, apart = _same_node(plan, group), [*_other_nodes(plan, group), *_spread(plan, group)]
+def _unnamed_node(plan: Plan, server: Server) -> dict[str, Value]:
+    together = _same_node(plan, server.group)
+    apart = [*_other_nodes(plan, server.group), *_spread(plan, server)]
     required = "requiredDuringSchedulingIgnoredDuringExecution"
     return {
         **({"podAffinity": {required: together}} if together else {}),
@@ -93,9 +96,9 @@ def _other_nodes(plan: Plan, group: CardGroup) -> list[Value]:
     return [{"labelSelector": selector, "topologyKey": _HOSTNAME}]
 
 
-def _spread(plan: Plan, group: CardGroup) -> list[Value]:
+def _spread(plan: Plan, server: Server) -> list[Value]:
     """Replicas of the same workload, where the fleet spreads them; said once more on its own."""
-    here = {placement.workload for placement in group.placements}
+    here = {placement.workload for placement in server.placements}
     topology = {Spread.NODE: _HOSTNAME, Spread.ZONE: _ZONE}
     return [
         {

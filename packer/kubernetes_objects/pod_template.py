@@ -36,7 +36,7 @@ def pod_template(plan: Plan, server: Server, options: RenderOptions) -> Kubernet
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": options.termination_grace_seconds,
             "securityContext": pod_security_context(options),
-            **placing(plan, server.group, options),
+            **placing(plan, server, options),
             **({"resourceClaims": pod_claims(server.group)} if has_claim else {}),
             "containers": [_container(plan, server, options, mounts)],
             "volumes": volumes,

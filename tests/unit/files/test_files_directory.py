@@ -2,7 +2,7 @@ from collections.abc import ItemsView, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packer.errors import InvalidInput
@@ -175,6 +175,7 @@ def test_an_interrupt_leaves_the_old_whole(tmp_path: Path, previous: dict[str, s
 NAMES = st.text("abc", min_size=1, max_size=2)
 
 
+@settings(max_examples=50, deadline=None)
 @given(
     st.lists(
         st.dictionaries(st.builds("{}/{}".format, NAMES, NAMES), st.text("xy\n"), max_size=5),
