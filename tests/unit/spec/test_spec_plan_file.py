@@ -155,7 +155,8 @@ def test_all_missing_fields_come_at_once(text: str) -> None:
 
 
 def test_a_wall_of_problems_is_cut(text: str) -> None:
-    values = json.loads(text) | {f"x{number}": 1 for number in range(150)}
+    values: dict[str, Any] = json.loads(text)
+    values |= {f"x{number}": 1 for number in range(150)}
     found = problems(json.dumps(values))
     assert (len(found), found[-1].code) == (101, "P0118")
 
@@ -198,7 +199,14 @@ def test_a_node_listed_twice(text: str) -> None:
 
 
 def test_the_json_writer_keeps_text_and_long_lists_readable() -> None:
-    values = {"a": 'é\n"', "b": [], "c": {}, "d": ["x" * 50, "y" * 50], "e": None, "f": 1e-7}
+    values: dict[str, Any] = {
+        "a": 'é\n"',
+        "b": [],
+        "c": {},
+        "d": ["x" * 50, "y" * 50],
+        "e": None,
+        "f": 1e-7,
+    }
     written = format_json(values)
     assert parse_json(written) == values | {"f": Decimal("1e-7")}
     assert written.count("\n") == 11
