@@ -200,6 +200,19 @@ def certificate_document(instance: Instance, certificate: LinearCertificate) -> 
     return document
 
 
+def search_document(
+    instance: Instance, *, bound: int | None, conflict: Sequence[str] = ()
+) -> dict[str, Any]:
+    """A certificate that asks the checker to search again: below a bound, or for a conflict."""
+    document: dict[str, Any] = {"kind": "search"}
+    if bound is None:
+        document["conflict"] = list(conflict)
+    else:
+        document["bound"] = bound
+    document["digest"] = seal(instance, document)
+    return document
+
+
 def _tree_document(tree: Split | Leaf) -> dict[str, Any]:
     if isinstance(tree, Split):
         return {
@@ -242,9 +255,15 @@ def canonical(document: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
 
 
 def _without_defaults(value: Any) -> Any:
-    """Drop empty, null, false and zero entries of objects: absent and default mean the same."""
+    """Drop empty, null, false and zero entries of objects; give sets an order, zones a sequence."""
     if isinstance(value, Mapping):
-        return {key: _without_defaults(one) for key, one in value.items() if one or one == []}
+        plain = {key: _without_defaults(one) for key, one in value.items() if one}
+        for key in ("gpu_types", "unavailable"):
+            if key in plain:
+                plain[key] = sorted(plain[key])
+        if "zones" in value and value["zones"]:
+            plain["zones"] = [[name, count] for name, count in value["zones"].items()]
+        return plain
     if isinstance(value, list | tuple):
         return [_without_defaults(one) for one in value]
     return value

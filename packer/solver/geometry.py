@@ -108,11 +108,15 @@ def _gpu_capacity(instance: Instance) -> Integers:
 
 
 def _links(instance: Instance) -> Integers:
+    """Link group numbers; GPUs of overlapping groups get one number each, as none are alike."""
     numbers: list[int] = []
     used = 0
     for one in instance.node_types:
-        group_of = {gpu: g for g, group in enumerate(one.link_groups) for gpu in group}
+        named = [gpu for group in one.link_groups for gpu in group]
+        overlap = len(set(named)) < len(named)
+        groups = [(gpu,) for gpu in range(one.gpus)] if overlap else one.link_groups
+        group_of = {gpu: g for g, group in enumerate(groups) for gpu in group}
         for _ in range(one.count):
-            numbers += [used + group_of[gpu] if gpu in group_of else -1 for gpu in range(one.gpus)]
-            used += len(one.link_groups)
+            numbers += [used + group_of[g] if g in group_of else -1 for g in range(one.gpus)]
+            used += len(groups)
     return np.array(numbers, dtype=np.int64)

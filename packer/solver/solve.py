@@ -2,18 +2,21 @@
 
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 from packer.solver.bound import ProvenBound, prove_bound
 from packer.solver.card_classes import cost_of_everything
-from packer.solver.certificate import certificate_document
+from packer.solver.certificate import certificate_document, search_document
 from packer.solver.columns import build_columns
 from packer.solver.dominance import undominated
 from packer.solver.first_fit import FirstFit
 from packer.solver.geometry import build_geometry
+from packer.solver.infeasibility import Conflict, find_conflict
 from packer.solver.instance import Instance, Placed
 from packer.solver.levels import later_levels, minimise_objective, whole_model
-from packer.solver.outcome import Moves, Progress, Solution, Status
+from packer.solver.outcome import Change, Moves, Progress, Solution, Status
 from packer.solver.packing import Packing
+from packer.solver.relaxations import find_relaxations
 from packer.solver.stopping import Clock, Limits
 
 Report = Callable[[Progress], None]
@@ -38,6 +41,9 @@ class _Solve:
         self.placed: tuple[Placed, ...] | None = None
         self.objective: int | None = None
         self.bound: ProvenBound | None = None
+        self.searched_bound: int | None = None
+        self.conflict: Conflict | None = None
+        self.relaxations: tuple[Change, ...] = ()
 
     def run(self) -> Solution:
         try:
@@ -49,7 +55,8 @@ class _Solve:
 
     def _search(self) -> None:
         self._prove(1)
-        if self.bound is not None and self.bound.value > cost_of_everything(self.instance):
+        if self._bound_value() > cost_of_everything(self.instance) or self._homeless():
+            self._explain()
             return
         packing = Packing(self.geometry)
         FirstFit(packing, self.columns).place_all()
@@ -63,20 +70,37 @@ class _Solve:
             )
             if found.placed is not None:
                 self._offer("exact", Packing(self.geometry, found.placed))
+            if found.infeasible:
+                self._explain()
+                return
+            if found.finished:
+                self.searched_bound = self.objective
         if self.placed is not None:
             kept = undominated(self.instance, ignore_penalty=False)
             self.placed = later_levels(
                 self.geometry, self.placed, kept, self.clock, 1.5 * self.limits.effort
             )
 
+    def _homeless(self) -> bool:
+        """Whether an item fits no node at all."""
+        placeable = set(self.columns.item.tolist())
+        return any(item.count and i not in placeable for i, item in enumerate(self.instance.items))
+
+    def _explain(self) -> None:
+        """Find a minimal conflict, and what would resolve it."""
+        self.conflict = find_conflict(self.instance, self.clock)
+        if self.conflict is not None:
+            self.relaxations = find_relaxations(self.instance, self.conflict.ids, self.clock)
+
     def _bound_value(self) -> int:
-        return 0 if self.bound is None else self.bound.value
+        proven = 0 if self.bound is None else self.bound.value
+        return max(proven, self.searched_bound or 0)
 
     def _closed(self) -> bool:
         """Whether the incumbent is as good as the bound, or good enough."""
         if self.objective is None or self.bound is None:
             return False
-        return self.objective - self.bound.value <= self.limits.gap * self.objective
+        return self.objective - self._bound_value() <= self.limits.gap * self.objective
 
     def _prove(self, most_leaves: int) -> None:
         proven = prove_bound(
@@ -104,30 +128,38 @@ class _Solve:
             self.progress(Progress(phase, self.objective, bound, self.clock.seconds))
 
     def _solution(self) -> Solution:
-        bound = None if self.bound is None else self.bound.value
-        certificate = {}
-        if self.bound is not None:
-            certificate = certificate_document(self.instance, self.bound.certificate)
-        if self.placed is None or self.objective is None:
-            return Solution(
-                Status.UNKNOWN,
-                bound=bound,
-                certificate=certificate,
-                seed=self.limits.seed,
-                seconds=self.clock.seconds,
-            )
-        status = Status.OPTIMAL if self.objective == bound else Status.FEASIBLE
+        if self.conflict is not None:
+            return self._infeasible(self.conflict)
+        status = Status.UNKNOWN
+        if self.objective is not None:
+            status = Status.OPTIMAL if self.objective == self._bound_value() else Status.FEASIBLE
+        placed = self.placed or ()
         return Solution(
             status,
-            tuple(sorted(self.placed)),
+            tuple(sorted(placed)),
             self.objective,
-            bound,
-            certificate=certificate,
-            moves=count_moves(self.instance, self.placed),
-            penalty=_penalty(self.instance, self.placed),
+            self._bound_value(),
+            certificate=self._certificate(),
+            moves=count_moves(self.instance, placed) if placed else None,
+            penalty=_penalty(self.instance, placed),
             seed=self.limits.seed,
             seconds=self.clock.seconds,
         )
+
+    def _infeasible(self, conflict: Conflict) -> Solution:
+        return Solution(
+            Status.INFEASIBLE,
+            conflict=conflict.ids,
+            relaxations=self.relaxations,
+            certificate=search_document(self.instance, bound=None, conflict=conflict.ids),
+            seed=self.limits.seed,
+            seconds=self.clock.seconds,
+        )
+
+    def _certificate(self) -> dict[str, Any]:
+        if self.bound is None or self._bound_value() > self.bound.value:
+            return search_document(self.instance, bound=self._bound_value())
+        return certificate_document(self.instance, self.bound.certificate)
 
 
 def count_moves(instance: Instance, placed: tuple[Placed, ...]) -> Moves | None:

@@ -1,0 +1,116 @@
+"""The optimum of a tiny packing instance by trying everything, written from the format alone."""
+
+from collections.abc import Iterator
+from itertools import permutations
+from typing import Any
+
+Document = dict[str, Any]
+Option = tuple[int, int, int, tuple[int, ...]]  # alternative, node type, node, GPUs
+
+
+def optimum(instance: Document) -> int | None:
+    """Least objective over all placements; None if there is none."""
+    replicas = [item for item in instance["items"] for _ in range(item["count"])]
+    best: int | None = None
+    for chosen in _placements(instance, replicas, []):
+        if _rules_hold(instance, replicas, chosen):
+            cost = _cost(instance, chosen)
+            best = cost if best is None else min(best, cost)
+    return best
+
+
+def _options(instance: Document, item: Document) -> list[Option]:
+    found = []
+    for a, alternative in enumerate(item["alts"]):
+        for t, node_type in enumerate(instance["node_types"]):
+            if alternative["gpu_types"] and node_type["gpu_type"] not in alternative["gpu_types"]:
+                continue
+            for n in range(node_type["count"]):
+                if n in node_type.get("unavailable", []):
+                    continue
+                for gpus in permutations(range(node_type["gpus"]), len(alternative["shares"])):
+                    links = node_type.get("links")
+                    if alternative["one_link"] and links and len(gpus) > 1:
+                        if not any(set(gpus) <= set(link) for link in links):
+                            continue
+                    found.append((a, t, n, gpus))
+    return found
+
+
+def _placements(
+    instance: Document, replicas: list[Document], chosen: list[Option]
+) -> Iterator[list[Option]]:
+    if len(chosen) == len(replicas):
+        yield chosen
+        return
+    item = replicas[len(chosen)]
+    for option in _options(instance, item):
+        # Equal replicas in rising order: their names do not matter.
+        if chosen and replicas[len(chosen) - 1] is item and option < chosen[-1]:
+            continue
+        longer = [*chosen, option]
+        if _fits(instance, replicas, longer):
+            yield from _placements(instance, replicas, longer)
+
+
+def _fits(instance: Document, replicas: list[Document], chosen: list[Option]) -> bool:
+    _, t, n, gpus = chosen[-1]
+    node_type = instance["node_types"][t]
+    node = [0] * len(instance["node_dims"])
+    load = {gpu: [0] * len(instance["dims"]) for gpu in gpus}
+    for item, (a, t2, n2, gpus2) in zip(replicas, chosen, strict=False):
+        if (t2, n2) != (t, n):
+            continue
+        alternative = item["alts"][a]
+        node = [x + y for x, y in zip(node, alternative["node"], strict=True)]
+        for gpu, share in zip(gpus2, alternative["shares"], strict=True):
+            if gpu in load:
+                load[gpu] = [x + y for x, y in zip(load[gpu], share, strict=True)]
+    caps = node_type.get("gpu_caps") or [node_type["gpu_cap"]] * node_type["gpus"]
+    return all(x <= y for x, y in zip(node, node_type["node_cap"], strict=True)) and all(
+        x <= y for gpu in gpus for x, y in zip(load[gpu], caps[gpu], strict=True)
+    )
+
+
+def _units(instance: Document, scope: str, option: Option) -> list[object]:
+    _, t, n, gpus = option
+    if scope == "gpu":
+        return [(t, n, gpu) for gpu in gpus]
+    if scope == "node":
+        return [(t, n)]
+    node_type = instance["node_types"][t]
+    zones = node_type.get("zones") or {"z0": node_type["count"]}
+    return [[name for name, count in zones.items() for _ in range(count)][n]]
+
+
+def _rules_hold(instance: Document, replicas: list[Document], chosen: list[Option]) -> bool:
+    for scope in ("gpu", "node", "zone"):
+        inside: dict[object, list[str]] = {}
+        for item, option in zip(replicas, chosen, strict=True):
+            for unit in _units(instance, scope, option):
+                inside.setdefault(unit, []).append(item["name"])
+        for names in inside.values():
+            for item in instance["items"]:
+                most = item[f"max_per_{scope}"]
+                if most is not None and names.count(item["name"]) > most:
+                    return False
+            for rule in instance["constraints"]:
+                if rule["scope"] != scope:
+                    continue
+                if rule["type"] == "anti_affinity":
+                    if len(set(names) & set(rule["items"])) > 1:
+                        return False
+                elif rule["items"][0] in names and rule["items"][1] not in names:
+                    return False
+    return True
+
+
+def _cost(instance: Document, chosen: list[Option]) -> int:
+    gpus = {(t, n, gpu) for _, t, n, used in chosen for gpu in used}
+    nodes = {(t, n) for _, t, n, _ in chosen}
+    types = instance["node_types"]
+    if instance["objective"] == "gpus":
+        return len(gpus)
+    if instance["objective"] == "gpu_price":
+        return sum(types[t]["gpu_price"] for t, _, _ in gpus)
+    return sum(types[t]["node_price"] for t, _ in nodes)
