@@ -153,7 +153,7 @@ def _read_scalar(cursor: HeaderCursor, kind: ValueType, key: str) -> _SCALAR | N
 def _read_text(cursor: HeaderCursor, key: str) -> str | None:
     length = cursor.text_length(f"the value of {key!r}")
     if length > LONGEST_KEPT_TEXT:
-        cursor.skip(length, f"the value of {key!r}")
+        cursor.skip(length)
         return None
     # A name in an old code page decides no byte of memory, so it is no reason to refuse a model.
     return cursor.take(length, f"the value of {key!r}").decode(errors="replace")
@@ -171,7 +171,7 @@ def _read_array(
         texts = [_read_text(cursor, key) for _ in range(length)]
         return tuple(text for text in texts if text is not None)
     if not is_kept:
-        cursor.skip(length * _STRUCT[kind].size, what)
+        cursor.skip(length * _STRUCT[kind].size)
         return None
     values = cursor.unpack(struct.Struct(f"<{length}{_LAYOUT[kind]}"), what)
     return tuple(value != 0 for value in values) if kind is ValueType.BOOL else values

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from packer.errors import InvalidModelFile
+from packer.gguf.file_header import read_file_header
 from packer.gguf.header import read_model_file
 from tests import gguf_bytes as made
 from tests.gguf_bytes import Key, Tensor
@@ -177,6 +178,19 @@ def test_an_impossible_tensor(tmp_path: Path, code: str, tensor: Tensor) -> None
     assert error.problems[0].code == code
 
 
+@pytest.mark.parametrize(
+    ("shift", "why"),
+    [(32, "leaves a hole"), (-32, "overlaps the one before"), (8, "not a multiple of 32")],
+)
+def test_a_last_tensor_in_another_place(tmp_path: Path, shift: int, why: str) -> None:
+    content = made.llama()
+    right = content.data_bytes() - 256 * 4
+    content.tensors[-1].offset = right + shift
+    error = refusal(tmp_path, content.file() + bytes(64))
+    assert error.problems[0].code == "P0307"
+    assert why in str(error)
+
+
 def test_data_longer_than_the_file(tmp_path: Path) -> None:
     content = made.llama()
     content.tensors.append(Tensor("x", (2**50,), 0))
@@ -292,3 +306,14 @@ def test_what_is_no_file_is_refused_without_waiting(
 def test_a_name_no_system_takes_is_refused() -> None:
     with pytest.raises(InvalidModelFile, match="P0301"):
         read_model_file(Path("model\0.gguf"))
+
+
+def test_a_file_that_shrinks_while_it_is_read_is_refused() -> None:
+    class Shrinking:
+        name, size = "shrinking.gguf", 10_000
+
+        def read(self, offset: int, length: int) -> bytes:
+            return made.llama().file()[: 50 if offset == 0 else 0]
+
+    with pytest.raises(InvalidModelFile, match="P0304"):
+        read_file_header(Shrinking())

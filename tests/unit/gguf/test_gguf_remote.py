@@ -1,6 +1,5 @@
 import re
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -19,6 +18,7 @@ from packer.gguf.remote_file import RemoteFile, TimeLimits
 from packer.gguf.remote_model import read_remote_model
 from tests import gguf_bytes as made
 from tests.unit.gguf.test_gguf_split import part_name, parts
+from tests.untraced import run_untraced
 
 QUICK = TimeLimits(stall_seconds=0.3, total_seconds=1.0)
 
@@ -389,7 +389,7 @@ def test_local_reading_imports_no_http() -> None:
         "import sys, packer.gguf.header, packer.gguf.remote_model; "
         "assert not {'httpx2', 'huggingface_hub', 'numpy'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    assert run_untraced(code) == ""
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from packer.errors import InvalidModelFile
+from packer.gguf import header
 from packer.gguf.header import read_model_file
 from tests import gguf_bytes as made
 from tests.gguf_bytes import Key
@@ -128,3 +129,12 @@ def test_a_broken_part_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidModelFile, match="P0304") as caught:
         read_model_file(tmp_path / part_name(0))
     assert part_name(1) in str(caught.value)
+
+
+def test_parts_hold_no_more_tensors_than_one_file_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, parts())
+    monkeypatch.setattr(header, "MOST_TENSORS", 8)
+    with pytest.raises(InvalidModelFile, match="P0305"):
+        read_model_file(tmp_path / part_name(0))
