@@ -72,7 +72,6 @@ class Headline:
     cards_available: int
     cards_paid: int
     nodes: int
-    nodes_available: int
     workloads: int
     replicas: int
     is_proved: bool
@@ -89,7 +88,6 @@ def headline(plan: Plan) -> Headline:
         cards_available=plan.cards_available,
         cards_paid=sum(len(node.cards) for node in used),
         nodes=len(used),
-        nodes_available=len(plan.nodes),
         workloads=len(plan.workloads),
         replicas=len(plan.placements),
         is_proved=plan.status is Status.OPTIMAL,

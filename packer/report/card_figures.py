@@ -100,6 +100,7 @@ class NodeFigures:
     host_used_bytes: int
     host_percent: Decimal
     price_per_hour: Decimal | None
+    currency: str
     cards: tuple[CardFigures, ...]
 
     @property
@@ -193,6 +194,7 @@ def _node(node: NodeBudget, held: dict[tuple[str, int], list[ProcessFigures]]) -
         host_used_bytes=node.host_used_bytes,
         host_percent=percent(node.host_used_bytes, node.host_allocatable_bytes),
         price_per_hour=node.price_per_hour,
+        currency=node.currency,
         cards=tuple(
             _card(node, card, tuple(held.get((node.name, card.index), ()))) for card in node.cards
         ),

@@ -93,7 +93,7 @@ def _money(plan: Plan, bill: Bill) -> Iterator[Caveat]:
         names = listed([*bill.unpriced_nodes[:5], *_more(len(bill.unpriced_nodes) - 5)])
         yield Caveat("Price unknown", f"No total can be given: {names} without a price.")
     elif bill.per_hour is None:
-        yield Caveat("Price unknown", "No total can be given: the prices cannot be added up.")
+        yield Caveat("Price unknown", "No total can be given: prices are in several currencies.")
     else:
         yield Caveat(
             "How the bill is divided",

@@ -5,10 +5,12 @@ from decimal import Decimal
 
 from markupsafe import Markup
 
+from packer.domain.workload import Objective
 from packer.plan.cost import CostKind, CostLine
-from packer.plan.headline import Comparison, Headline, Way
+from packer.plan.headline import Comparison, Way
 from packer.report.card_figures import CardFigures, Part, ProcessFigures
 from packer.report.command_text import command_text
+from packer.report.document import Report
 from packer.report.phrases import chosen_words, cost_name, place_words, replica_words
 from packer.report.svg_cards import Scale, card_svg
 from packer.report.wording import (
@@ -60,13 +62,20 @@ def host(group: ReplicaGroup) -> str:
     return f"{total} ({', '.join(named)})" if named else total
 
 
-def comparison_bar(one: Comparison, top: Headline) -> Markup:
-    """Cards of one way as a bar; the longest way fills the column."""
-    if one.cards is None:
+def comparison_bar(one: Comparison, facts: Report) -> Markup:
+    """What one way takes of what the plan minimises; the longest way fills the column."""
+    sizes = {each.way: _minimised(each, facts) or Decimal(0) for each in facts.headline.comparisons}
+    longest = max(sizes.values())
+    if not sizes[one.way] or not longest:
         return Markup("")
-    longest = max(other.cards or 0 for other in top.comparisons) or 1
     css = {Way.THIS_PLAN: "bar us", Way.LOWER_BOUND: "bar bound"}.get(one.way, "bar")
-    return _bar(css, Decimal(one.cards) * 99 / longest)
+    return _bar(css, sizes[one.way] * 99 / longest)
+
+
+def _minimised(one: Comparison, facts: Report) -> Decimal | None:
+    if facts.objective is Objective.PRICE:
+        return one.price_per_hour
+    return None if one.cards is None else Decimal(one.cards)
 
 
 def share_bar(line: CostLine) -> Markup:

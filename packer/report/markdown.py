@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from packer.domain.basis import Basis
+from packer.domain.workload import Objective
+from packer.plan.headline import Comparison
 from packer.plan.plan import Plan
 from packer.report.card_figures import CardFigures
 from packer.report.command_text import command_text
@@ -87,7 +89,7 @@ def _comparison(facts: Report) -> Iterator[str]:
         (
             WAY_NAMES[one.way],
             "–" if one.cards is None else str(one.cards),
-            "–" if one.cards_ratio is None else f"{one.cards_ratio}",
+            _ratio(facts, one),
             amount(one.price_per_hour),
             amount(one.price_per_month, 0),
         )
@@ -99,6 +101,12 @@ def _comparison(facts: Report) -> Iterator[str]:
     for note in facts.baseline_notes:
         yield ""
         yield escaped(note)
+
+
+def _ratio(facts: Report, one: Comparison) -> str:
+    """How often a way takes what this plan takes, in what the plan minimises."""
+    ratio = one.price_ratio if facts.objective is Objective.PRICE else one.cards_ratio
+    return "–" if ratio is None else str(ratio)
 
 
 def _cards(facts: Report) -> Iterator[str]:
@@ -151,7 +159,7 @@ def _cost(facts: Report) -> Iterator[str]:
     yield "### What the bill pays for"
     yield ""
     if not facts.bill.lines:
-        yield "Unknown: a node in use has no price, or the prices cannot be added up."
+        yield "Unknown: a node in use has no price, or prices are in several currencies."
         return
     rows = [
         (escaped(cost_name(line)), f"{line.percent} %", amount(line.per_month))

@@ -5,6 +5,7 @@ from itertools import groupby
 from typing import TextIO
 
 from packer.domain.basis import Basis
+from packer.domain.workload import Objective
 from packer.plan.headline import Comparison, Way
 from packer.plan.plan import Plan
 from packer.report.card_figures import CardFigures, NodeFigures
@@ -78,38 +79,53 @@ def _figures(facts: Report, wide: bool, width: int) -> list[str]:
     """Cards beside the simpler ways, and the money."""
     head = facts.headline
     cards = f"{head.cards} {'card' if head.cards == 1 else 'cards'} of {head.cards_available}"
-    known = facts.bill.per_hour is not None
-    money = rate(facts.bill.per_hour, facts.currency, "h") if known else "price unknown"
+    money = rate(facts.bill.per_hour, facts.currency, "h")
     left = max(len(cards), len(money)) + 6
+    texts = [(cards, _ways(facts, wide))]
+    if facts.objective is Objective.PRICE:
+        texts += [(money, _price_ways(facts, wide)), ("", _month(facts))]
+    else:
+        texts.append((money, _month(facts)))
     lines = []
-    for label, text in ((cards, _ways(facts, wide)), (money, _month(facts))):
+    for label, text in texts:
         first, *rest = wrapped(text, max(20, width - left - 2) if width else 0)
-        lines.append(f"  {label:<{left}}{first}")
+        lines.append(f"  {label:<{left}}{first}".rstrip())
         lines += [" " * (left + 2) + line for line in rest]
     return lines
 
 
+def _shown_ways(facts: Report, wide: bool) -> Iterator[Comparison]:
+    hidden = {Way.THIS_PLAN} if wide else {Way.THIS_PLAN, Way.QUANTIZED_ONE_MODEL_PER_CARD_SET}
+    return (one for one in facts.headline.comparisons if one.way not in hidden)
+
+
 def _ways(facts: Report, wide: bool) -> str:
-    shown = {Way.FP16_ONE_MODEL_PER_CARD_SET, Way.FIRST_FIT_DECREASING, Way.LOWER_BOUND}
-    if wide:
-        shown.add(Way.QUANTIZED_ONE_MODEL_PER_CARD_SET)
-    ways = [_way(one).replace(" ", _HOLD) for one in facts.headline.comparisons if one.way in shown]
-    return " · ".join(ways)
+    """Cards of the simpler ways; the bound only when it is one of cards."""
+    ways = [
+        f"no plan with {WAY_NAMES[one.way]}"
+        if one.cards is None
+        else f"{one.cards} {WAY_NAMES[one.way]}"
+        for one in _shown_ways(facts, wide)
+        if one.way is not Way.LOWER_BOUND or one.cards is not None
+    ]
+    return " · ".join(way.replace(" ", _HOLD) for way in ways)
 
 
-def _way(one: Comparison) -> str:
-    if one.cards is None:
-        return (
-            f"no plan with {WAY_NAMES[one.way]}" if one.way is not Way.LOWER_BOUND else "no bound"
-        )
-    return f"{one.cards} {WAY_NAMES[one.way]}"
+def _price_ways(facts: Report, wide: bool) -> str:
+    """Money of the simpler ways and the bound, where it is known."""
+    ways = [
+        f"{amount(one.price_per_hour)} {WAY_NAMES[one.way]}"
+        for one in _shown_ways(facts, wide)
+        if one.price_per_hour is not None
+    ]
+    return " · ".join(way.replace(" ", _HOLD) for way in ways)
 
 
 def _month(facts: Report) -> str:
     bill = facts.bill
     if bill.per_month is None:
         unpriced = counted(len(bill.unpriced_nodes), "node")
-        return f"{unpriced} in use without a price" if bill.unpriced_nodes else "mixed currencies"
+        return f"{unpriced} in use without a price" if bill.unpriced_nodes else "several currencies"
     month = f"{amount(bill.per_month, 0)} {symbol(facts.currency)}/month"
     return f"{month} ({bill.hours_per_month} h), of which idle {amount(bill.idle_per_month, 0)}"
 

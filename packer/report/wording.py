@@ -76,8 +76,8 @@ UNKNOWN = "unknown"
 
 
 def symbol(currency: str) -> str:
-    """Sign of a currency, or its code."""
-    return _SYMBOLS.get(currency, currency)
+    """Sign of a currency, or its code; a plan without one currency has prices only."""
+    return _SYMBOLS.get(currency, currency) or "price"
 
 
 def amount(value: Decimal | None, digits: int = 2) -> str:
@@ -88,7 +88,7 @@ def amount(value: Decimal | None, digits: int = 2) -> str:
 def rate(value: Decimal | None, currency: str, period: str, digits: int = 2) -> str:
     """Money per period: ``46.20 $/h``."""
     if value is None:
-        return f"{UNKNOWN} {symbol(currency)}/{period}"
+        return f"price {UNKNOWN}"
     return f"{amount(value, digits)} {symbol(currency)}/{period}"
 
 

@@ -12,8 +12,7 @@ from tests.sample_plans import company_plan, tiny_plan
 def test_cards_nodes_and_replicas_are_counted() -> None:
     top = headline(company_plan())
     assert (top.cards, top.cards_available, top.cards_paid) == (10, 22, 18)
-    assert (top.nodes, top.nodes_available) == (4, 5)
-    assert (top.workloads, top.replicas) == (7, 9)
+    assert (top.nodes, top.workloads, top.replicas) == (4, 7, 9)
     assert top.is_proved
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from packer.domain.workload import Objective
 from packer.plan.plan import Plan
 from packer.report.html import render_html
 from packer.report.json_twin import render_json
@@ -107,7 +108,30 @@ def test_unknown_prices_are_never_zero() -> None:
     page = render_html(tiny_plan())
     assert "1 node in use without a price (lab-0)" in page
     assert "An unknown price is never counted as 0." in page
-    assert "prices cannot be added up" in render_html(replace(company_plan(), price_per_hour=None))
+    assert "prices are in several currencies" in render_html(
+        replace(company_plan(), price_per_hour=None)
+    )
+
+
+def test_bars_and_ratios_are_of_what_the_plan_minimises() -> None:
+    caption = "The same fleet, placed in simpler ways, and what no way can go below"
+    cards, price = (html_tables(render_html(one))[caption] for one in (company_plan(), by_price()))
+    assert (cards[0][2], price[0][2]) == ("Cards, to scale", "Price, to scale")
+    assert [row[3] for row in cards[1:]] == ["1.90", "1.30", "1.10", "1.00", "1.00"]
+    assert [row[3] for row in price[1:]] == ["1.75", "1.18", "1.00", "1.00", "1.00"]
+
+
+def by_price() -> Plan:
+    return replace(company_plan(), objective=Objective.PRICE)
+
+
+def test_nodes_in_another_currency_say_so() -> None:
+    plan = company_plan()
+    euro = replace(plan.nodes[0], currency="EUR")
+    mixed = replace(plan, nodes=(euro, *plan.nodes[1:]), price_per_hour=None, currency="")
+    tables = html_tables(render_html(mixed))
+    rows = tables["Nodes in use, and the memory their replicas take of the node"]
+    assert [row[-2] for row in rows[:3]] == ["price/h", "7.20 €", "7.20 $"]
 
 
 def test_refused_choices_carry_their_arithmetic() -> None:

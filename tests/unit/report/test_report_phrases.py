@@ -35,9 +35,9 @@ def test_a_process_without_layers_says_so() -> None:
 
 
 def test_money_and_counts() -> None:
-    assert rate(None, "USD", "h") == "unknown $/h"
+    assert rate(None, "USD", "h") == "price unknown"
     assert amount(None) == "unknown"
-    assert (symbol("EUR"), symbol("CHF")) == ("€", "CHF")
+    assert (symbol("EUR"), symbol("CHF"), symbol("")) == ("€", "CHF", "price")
     assert (counted(1, "card"), counted(1200, "card")) == ("1 card", "1,200 cards")
     assert (listed(["a"]), listed(["a", "b", "c"])) == ("a", "a, b and c")
 
@@ -88,7 +88,7 @@ def test_caveats_about_money_follow_the_bill() -> None:
     text = " ".join(one.text for one in caveats(many, bill(many)))
     assert "lab-3, lab-4 and 3 other nodes without a price" in text
     mixed = replace(company_plan(), price_per_hour=None)
-    assert any("cannot be added up" in one.text for one in caveats(mixed, bill(mixed)))
+    assert any("several currencies" in one.text for one in caveats(mixed, bill(mixed)))
 
 
 def test_a_plan_that_is_not_proved_says_so() -> None:

@@ -31,6 +31,21 @@ def test_title_and_headline() -> None:
     assert lines[3] == "  34.90 $/h           25,477 $/month (730 h), of which idle 17,322"
 
 
+def test_a_plan_by_price_stands_beside_prices() -> None:
+    plan = company_plan()
+    by_price = replace(
+        plan,
+        objective=Objective.PRICE,
+        baselines=replace(plan.baselines, lower_bound_cards=None),
+    )
+    assert table(by_price).splitlines()[2:5] == [
+        "  10 cards of 22      19 one FP16 model per card set · 11 first-fit-decreasing",
+        "  34.90 $/h           61.20 one FP16 model per card set · 34.90 first-fit-decreasing · "
+        "34.90 proven lower bound",
+        "                      25,477 $/month (730 h), of which idle 17,322",
+    ]
+
+
 def test_every_card_has_a_line_with_its_processes_and_layers() -> None:
     text = table(company_plan())
     row = next(line for line in text.splitlines() if line.startswith("l40s-0    0"))
@@ -89,9 +104,8 @@ def test_unknown_prices_and_baselines_are_said() -> None:
     assert "price unknown" in text
     assert "1 node in use without a price" in text
     assert "no plan with one FP16 model per card set" in text
-    assert "no bound" in text
     assert "0.00 $" not in text
-    assert "mixed currencies" in table(replace(company_plan(), price_per_hour=None))
+    assert "several currencies" in table(replace(company_plan(), price_per_hour=None))
 
 
 def test_estimates_are_marked_and_explained_only_where_there_are_any() -> None:
