@@ -18,7 +18,11 @@ _LABEL_KEY = re.compile(
     r"(?=.{1,63}\Z)[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?"
 )
 _SECRET_ENTRY = re.compile(r"(?=.{1,253}\Z)[-._A-Za-z0-9]*[A-Za-z0-9][-._A-Za-z0-9]*")
-_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/-]{0,511}")
+_IMAGE = re.compile(
+    r"(?=.{1,255}\Z)(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?/)?"
+    r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
+)
 _GPU_UUID = re.compile(r"GPU-[0-9A-Za-z-]{1,58}")
 
 
@@ -53,7 +57,7 @@ def is_secret_entry(text: str) -> bool:
 
 
 def is_image(text: str) -> bool:
-    """Whether a text holds only characters of an image reference."""
+    """Whether a text is an image reference, with or without tag and digest."""
     return _IMAGE.fullmatch(text) is not None
 
 

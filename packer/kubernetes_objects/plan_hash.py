@@ -1,7 +1,6 @@
 """A hash of everything a plan decides."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from decimal import Decimal
 from hashlib import sha256
@@ -19,6 +18,4 @@ def plan_sha256(plan: Plan) -> str:
 def _plain(value: object) -> object:
     if isinstance(value, Decimal):
         return str(value)
-    if isinstance(value, Mapping):
-        return dict(value)
     raise TypeError(f"a plan holds a {type(value).__name__}")

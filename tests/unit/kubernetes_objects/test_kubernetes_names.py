@@ -22,7 +22,11 @@ from packer.kubernetes_objects import names
             ["", "/a", "x.io/", "X.io/a", "a/b/c", "a b"],
         ),
         (names.is_secret_entry, ["api-key", "a.b_c", "K"], ["", ".", "..", "a b", "a/b"]),
-        (names.is_image, ["a/b:c", "r.io:5000/a@sha256:0"], ["", "-a", "a b", "a\n", '"', "$(A)"]),
+        (
+            names.is_image,
+            ["a/b:c", "r.io:5000/a@sha256:" + "0" * 64, "ghcr.io/a/b.c:d-e"],
+            ["", "-a", "a b", "a/../b"],
+        ),
         (names.is_gpu_uuid, ["GPU-0a1b-2"], ["GPU-", "MIG-0a", "GPU-' || true", "GPU-" + "0" * 59]),
     ],
 )
