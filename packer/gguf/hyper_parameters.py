@@ -21,7 +21,6 @@ _WHOLE = (
     "full_attention_interval",
     "interleave_moe_layer_step",
     "expert_count",
-    "expert_feed_forward_length",
     "expert_shared_count",
     "expert_shared_feed_forward_length",
     "embedding_length_per_layer_input",
@@ -53,9 +52,11 @@ _PER_BLOCK = (
     "feed_forward_length",
     "attention.head_count",
     "attention.head_count_kv",
+    "attention.recurrent_layers",
+    "expert_feed_forward_length",
     "expert_used_count",
 )
-_ARRAY_TYPES = (ValueType.UINT32, ValueType.INT32)
+_ARRAY_TYPES = (ValueType.UINT32, ValueType.INT32, ValueType.BOOL)
 _QUERY = re.compile(r"blk\.(\d{1,4})\.attn_q(?:kv|_a)?\.weight")
 _KEY = re.compile(r"blk\.(\d{1,4})\.attn_(?:qkv|k)\.weight")
 # Their embedding matrix follows another model's vocabulary, or features instead of tokens.

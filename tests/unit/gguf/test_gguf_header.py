@@ -68,6 +68,8 @@ def test_small_arrays_are_tuples_and_long_ones_are_left_out(tmp_path: Path) -> N
     content.keys += [
         made.Key("llama.attention.sliding_window_pattern", made.BOOL, [1, 0]),
         made.Key("llama.rope.dimension_sections", made.INT32, [1, -2, 3, 4]),
+        made.Key("llama.attention.recurrent_layers", made.BOOL, [1, 0]),
+        made.Key("llama.expert_feed_forward_length", made.UINT32, [8, 9]),
         made.Key("general.tags", made.STRING, ["a", "b"]),
         made.Key("llama.ratios", made.FLOAT64, [0.5]),
         made.Key("llama.long", made.UINT8, [7] * 5000),
@@ -78,6 +80,8 @@ def test_small_arrays_are_tuples_and_long_ones_are_left_out(tmp_path: Path) -> N
     metadata = read_model_file(write(tmp_path, content)).metadata
     assert metadata["llama.attention.sliding_window_pattern"] == (True, False)
     assert metadata["llama.rope.dimension_sections"] == (1, -2, 3, 4)
+    assert metadata["llama.attention.recurrent_layers"] == (True, False)
+    assert metadata["llama.expert_feed_forward_length"] == (8, 9)
     assert metadata["general.tags"] == ("a", "b")
     assert metadata["llama.ratios"] == (0.5,)
     assert metadata["llama.flag"] is True

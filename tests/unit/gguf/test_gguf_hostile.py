@@ -243,6 +243,8 @@ def test_an_alignment_of_another_type(tmp_path: Path) -> None:
         with_key(Key("llama.attention.head_count_kv", made.UINT32, 0)),
         with_key(Key("llama.attention.key_length", made.INT32, 128)),
         with_key(Key("llama.attention.sliding_window", made.BOOL, 1)),
+        with_key(Key("llama.attention.recurrent_layers", made.BOOL, [1, 0, 1])),
+        with_key(Key("llama.expert_feed_forward_length", made.UINT16, 8)),
         with_key(Key("tokenizer.ggml.tokens", made.STRING, ["a"] * 63)),
         without_key("tokenizer.ggml.tokens"),
         with_key(Key("tokenizer.ggml.tokens", made.STRING, "all of them")),
