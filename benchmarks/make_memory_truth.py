@@ -2,25 +2,34 @@
 
     python benchmarks/make_memory_truth.py PROBE GGUF_DIR OUT [--only TEXT] [--date DATE]
 
-PROBE is a program that takes llama-server's arguments, creates the contexts of llama.cpp b11434 over
-pretended CUDA cards (FAKE_GPUS, GT_BACKEND) and prints the buffer sizes as one JSON line. GGUF_DIR
-holds header-only model files. Command lines are drawn with a fixed seed, so a second run asks the
-same questions; rows already in OUT are kept and not asked again.
+PROBE is a program that takes llama-server's arguments, creates the contexts of llama.cpp b11434
+over pretended CUDA cards (FAKE_GPUS, GT_BACKEND) and prints the buffer sizes as one JSON line.
+GGUF_DIR holds header-only model files. Command lines are drawn with a fixed seed, so a second run
+asks the same questions; rows already in OUT are kept and not asked again. Without --tags every
+question is asked of one quantization and the first of the others; with it, those of every file.
+
+tests/data/memory/truth_catalogue.jsonl was made from the catalogue's headers, and
+truth_architectures.jsonl from the tiny models that llama.cpp's own tests/test-llama-archs writes.
 """
 
 import argparse
+import io
 import json
 import os
 import random
 import shlex
 import subprocess
-from collections.abc import Iterator
+import sys
+import tarfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from packer.domain.model import ModelFile
 from packer.gguf.header import read_model_file
-from packer.memory.architectures import ARCHITECTURES, Cache
+from packer.memory.architecture_rules import Cache
+from packer.memory.architectures import ARCHITECTURES
 from packer.memory.hyperparameters import HyperParameters, read_hyperparameters
 
 _BIG = "409600"
@@ -160,27 +169,49 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--only", default="", help="models whose name holds this text")
     parser.add_argument("--date", default="", help="date of the rows, YYYY-MM-DD")
+    parser.add_argument("--tags", default="", help="questions to ask, by comma; all without it")
+    parser.add_argument("--headers", type=Path, help="archive to keep the models' headers in")
     given = parser.parse_args()
     known = set()
     if given.out.exists():
         known = {json.loads(line)["id"] for line in given.out.read_text().splitlines()}
+    kept = []
     with given.out.open("a") as out:
         for path in sorted(given.models.glob("*.gguf")):
             if given.only not in path.name:
                 continue
-            for made in _rows(given.probe, path, known):
+            model = read_model_file(path)
+            if model.architecture not in ARCHITECTURES:
+                continue
+            kept.append((path, model))
+            tags = given.tags.split(",") if given.tags else None
+            for made in _rows(given.probe, path, model, known, tags):
                 out.write(json.dumps(made | {"date": given.date}, separators=(",", ":")) + "\n")
                 out.flush()
+    if given.headers:
+        _keep_headers(given.headers, kept)
 
 
-def _rows(probe: Path, path: Path, known: set[str]) -> Iterator[dict[str, Any]]:
+def _keep_headers(archive: Path, models: Iterable[tuple[Path, ModelFile]]) -> None:
+    """Pack the headers, without data, into one archive that is the same every time."""
+    with tarfile.open(archive, "w:xz") as packed:
+        for path, model in models:
+            with path.open("rb") as file:
+                header = file.read(model.data_offset)
+            entry = tarfile.TarInfo(path.name)
+            entry.size = len(header)
+            packed.addfile(entry, io.BytesIO(header))
+
+
+def _rows(
+    probe: Path, path: Path, model: ModelFile, known: set[str], tags: list[str] | None
+) -> Iterator[dict[str, Any]]:
     name, _, quantization = path.stem.rpartition("-")
-    model = read_model_file(path)
-    if model.architecture not in ARCHITECTURES:
-        return
     sizes = read_hyperparameters(model)
     asked = list(questions(path.stem, sizes))
-    if quantization not in _MAIN_QUANTIZATIONS:
+    if tags is not None:
+        asked = [question for question in asked if question.tag in tags]
+    elif quantization not in _MAIN_QUANTIZATIONS:
         asked = asked[:1]
     for question in asked:
         identity = f"{name}/{quantization}/{question.tag}"
@@ -188,16 +219,10 @@ def _rows(probe: Path, path: Path, known: set[str]) -> Iterator[dict[str, Any]]:
             continue
         command = f"llama-server -m {path.name} {question.arguments} --fit off"
         answer = ask(probe.resolve(), path.parent, question.gpus_mib, command)
-        head = {
-            "id": identity,
-            "model": name,
-            "quant": quantization,
-            "tag": question.tag,
-            "tool": "llama-server",
-            "gpus_mib": question.gpus_mib,
-            "cmd": command,
-        }
-        yield head | (row(answer) if "error" not in answer else answer)
+        if "error" in answer:
+            print(f"{command}: {answer['error']}", file=sys.stderr)
+            continue
+        yield {"id": identity, "gpus_mib": question.gpus_mib, "cmd": command} | row(answer)
 
 
 if __name__ == "__main__":

@@ -125,9 +125,7 @@ def table(groups: Iterable[tuple[str, Sequence[Compared]]]) -> list[str]:
         compute = [c.compute_error for c in group if c.compute_truth]
         total = [c.error for c in group if c.total_truth]
         exact = sum(c.exact for c in group)
-        lines.append(
-            f"| {name} | {len(group)} | {exact} | {_spread(compute)} | {_spread(total)} |"
-        )
+        lines.append(f"| {name} | {len(group)} | {exact} | {_spread(compute)} | {_spread(total)} |")
     return lines
 
 
@@ -183,7 +181,7 @@ def main() -> int:
     given = parser.parse_args()
     measured = [compare(row, measured_model) for row in rows("truth")]
     catalogue = [compare(row, catalogue_model) for row in rows("truth_catalogue")]
-    kept = [f"| promise | figure | limit | |", "|---|---:|---:|---|"]
+    kept = ["| promise | figure | limit | |", "|---|---:|---:|---|"]
     checked = promises(measured)
     for promise in checked:
         verdict = "holds" if promise.holds else "**broken**"

@@ -43,25 +43,39 @@ class HeaderBytes:
 
 @cache
 def rows(name: str) -> tuple[Row, ...]:
-    """Rows of one file, ``truth`` or ``truth_catalogue``."""
+    """Rows of one file: ``truth``, ``truth_catalogue`` or ``truth_architectures``."""
     text = (DATA / f"{name}.jsonl").read_text()
     return tuple(json.loads(line) for line in text.splitlines())
 
 
 @cache
-def measured_model(name: str) -> ModelFile:
-    """Model file that rows of ``truth`` name."""
-    with tarfile.open(DATA / "headers.tar.gz") as archive:
-        members = {Path(member.name).name: member for member in archive.getmembers()}
-        opened = archive.extractfile(members[name])
-        assert opened is not None
-        content = opened.read()
+def _archive(name: str) -> dict[str, bytes]:
+    """Files of one archive by their names."""
+    with tarfile.open(DATA / name) as archive:
+        opened = {Path(m.name).name: archive.extractfile(m) for m in archive if m.isfile()}
+        return {name: file.read() for name, file in opened.items() if file is not None}
+
+
+def _packed_model(archive: str, name: str) -> ModelFile:
+    content = _archive(archive)[name]
 
     @contextmanager
     def source(_: str) -> Iterator[ByteSource]:
         yield HeaderBytes(name, content)
 
     return read_model(name, source, header_only=True)
+
+
+@cache
+def measured_model(name: str) -> ModelFile:
+    """Model file that rows of ``truth`` name."""
+    return _packed_model("headers.tar.gz", name)
+
+
+@cache
+def tiny_model(name: str) -> ModelFile:
+    """Model file that rows of ``truth_architectures`` name."""
+    return _packed_model("architectures.tar.xz", name)
 
 
 def catalogue_model(name: str) -> ModelFile:

@@ -43,15 +43,15 @@ def card_holds(tensor: Tensor, sizes: HyperParameters) -> bool:
 
 def _holds_scan(tensor: Tensor, sizes: HyperParameters) -> bool:
     """Whether a card scans states of this size; gated delta-nets multiply instead."""
-    if not sizes.rules.scans_states:
+    if not sizes.rules.scans_states or sizes.state_space.kda_head:
         return tensor.type.name in _ELEMENTWISE
     space = sizes.state_space
-    if tensor.shape[0] == 1:
-        head = space.inner // tensor.shape[1]
-        return space.state in _MAMBA2_STATES and head % _MAMBA2_HEAD_MULTIPLE == 0
-    is_single = space.inner == tensor.shape[1] and space.groups <= 1
-    whole = tensor.shape[1] % _CONVOLUTION_MULTIPLE == 0
-    return tensor.shape[0] == _MAMBA1_STATE and is_single and whole
+    state, heads = (*tensor.shape, 1)[:2]
+    if state == 1:
+        is_whole = space.inner // heads % _MAMBA2_HEAD_MULTIPLE == 0
+        return space.state in _MAMBA2_STATES and is_whole
+    is_single = space.inner == heads and space.groups <= 1
+    return state == _MAMBA1_STATE and is_single and heads % _CONVOLUTION_MULTIPLE == 0
 
 
 def _holds_rows(element: ElementType, row: int) -> bool:

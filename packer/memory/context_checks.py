@@ -1,11 +1,12 @@
 """What llama.cpp refuses when it creates a context, found before it is tried."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from packer.domain.quantization import ElementType
 from packer.domain.server_options import FlashAttention, ServerOptions
 from packer.errors import InvalidInput, Problem
 from packer.memory.hyperparameters import HyperParameters
+from packer.memory.identity_cache import derived_once
 from packer.memory.layer_split import HOST
 from packer.memory.resolution import ResolvedContext
 
@@ -62,18 +63,19 @@ def _problems(
             why=f"K is {context.type_k.name} but V is {context.type_v.name}",
             help="give --cache-type-k and --cache-type-v the same type",
         )
-    if options.flash_attention is FlashAttention.OFF:
+    if options.flash_attention is FlashAttention.OFF or model.rules.has_no_flash_attention:
         if context.type_v.is_quantized:
             yield Problem(
                 code="P0509",
                 title=f"a {context.type_v.name} V cache needs flash attention",
-                why="llama.cpp refuses a quantized V cache with --flash-attn off",
+                why="and it is off: by --flash-attn off, or because the model has none",
                 help="use --flash-attn on, or --cache-type-v f16",
             )
         return
-    heads = (("K", context.type_k, model.head_k), ("V", context.type_v, model.head_v))
-    for letter, element, sizes in heads:
-        broken = _first_broken(element, sizes[: model.trunk_count])
+    for letter, element, sizes in zip(
+        "KV", (context.type_k, context.type_v), _head_sizes(model), strict=True
+    ):
+        broken = _first_broken(element, sizes)
         if broken:
             yield Problem(
                 code="P0507",
@@ -83,6 +85,13 @@ def _problems(
             )
 
 
-def _first_broken(element: ElementType, heads: tuple[int, ...]) -> int:
-    """First head size that is not whole blocks, 0 if all are."""
-    return next((head for head in heads if head % element.block_elements), 0)
+@derived_once
+def _head_sizes(model: HyperParameters) -> tuple[frozenset[int], frozenset[int]]:
+    """Different sizes of key and of value heads."""
+    trunk = model.trunk_count
+    return frozenset(model.head_k[:trunk]), frozenset(model.head_v[:trunk])
+
+
+def _first_broken(element: ElementType, heads: Iterable[int]) -> int:
+    """Smallest head size that is not whole blocks, 0 if all are."""
+    return min((head for head in heads if head % element.block_elements), default=0)

@@ -2,10 +2,13 @@
 
 from packer.domain.quantization import ElementType
 from packer.domain.server_options import FlashAttention, ServerOptions
+from packer.memory.architecture_rules import Recurrence
 from packer.memory.hyperparameters import HyperParameters
+from packer.memory.identity_cache import derived_once
 from packer.memory.layer_split import HOST, Layout
 from packer.memory.resolution import ResolvedContext
 
+_Heads = tuple[int, int, int]
 # Head sizes with equal K and V that every CUDA card computes.
 _PLAIN_HEADS = frozenset({40, 64, 72, 80, 96, 112, 128, 256})
 # K size → (V size, queries per key must be a multiple of this).
@@ -34,26 +37,51 @@ def resolve_flash_attention(
     Source: llama.cpp b11434, src/llama-context.cpp, llama_init_from_model(), resolve_fused_ops().
     """
     asked = options.flash_attention
+    if model.rules.has_no_flash_attention:
+        return False
     if asked is not FlashAttention.AUTO or context.type_v.is_quantized:
         return asked is not FlashAttention.OFF
-    return all(
-        layout.layers[layer] == HOST or card_has_flash_attention(model, context, layer)
-        for layer in range(model.block_count)
-        if model.kv_heads[layer] and not model.recurrent_layers[layer]
+    if not (_has_type(context.type_k) and _has_type(context.type_v)):
+        return not _attends_on_a_card(model, layout, frozenset())
+    return not _attends_on_a_card(model, layout, _heads_with_kernel(model))
+
+
+def _attends_on_a_card(model: HyperParameters, layout: Layout, excepted: frozenset[_Heads]) -> bool:
+    """Whether a card holds an attention layer whose heads are not among the excepted."""
+    heads = attention_heads(model)
+    if excepted.issuperset(heads):
+        return False
+    return any(
+        layout.layers[layer] != HOST and _heads(model, layer) not in excepted
+        for layer in range(model.trunk_count)
+        if _attends(model, layer)
     )
 
 
-def card_has_flash_attention(model: HyperParameters, context: ResolvedContext, layer: int) -> bool:
-    """Whether a CUDA card computes the flash attention of one layer. Exact.
+@derived_once
+def attention_heads(model: HyperParameters) -> frozenset[_Heads]:
+    """Different heads of all attention layers: key size, value size, queries per key."""
+    layers = filter(lambda layer: _attends(model, layer), range(model.trunk_count))
+    return frozenset(_heads(model, layer) for layer in layers)
+
+
+@derived_once
+def _heads_with_kernel(model: HyperParameters) -> frozenset[_Heads]:
+    """Those of a model's heads that every CUDA card has a kernel for. Exact.
 
     Source: llama.cpp b11434, ggml/src/ggml-cuda/fattn.cu, ggml_cuda_get_best_fattn_kernel().
     """
-    key, value = model.head_k[layer], model.head_v[layer]
-    if model.is_mla:
-        value = model.kv_lora_rank
-    if not _has_head(key, value, model.heads[layer] // model.kv_heads[layer]):
-        return False
-    return _has_type(context.type_k) and _has_type(context.type_v)
+    return frozenset(heads for heads in attention_heads(model) if _has_head(*heads))
+
+
+def _attends(model: HyperParameters, layer: int) -> bool:
+    has_both = model.rules.recurrence is Recurrence.BESIDE_ATTENTION
+    return model.kv_heads[layer] > 0 and (has_both or not model.recurrent_layers[layer])
+
+
+def _heads(model: HyperParameters, layer: int) -> _Heads:
+    value = model.kv_lora_rank if model.is_mla else model.head_v[layer]
+    return model.head_k[layer], value, model.heads[layer] // model.kv_heads[layer]
 
 
 def _has_head(key: int, value: int, queries_per_key: int) -> bool:

@@ -3,7 +3,7 @@
 from packer.domain.server_options import ServerOptions
 from packer.memory.draft_model import SecondContext
 from packer.memory.hyperparameters import HyperParameters
-from packer.memory.kv_cache import nextn_cache, trunk_cache
+from packer.memory.kv_cache import nextn_cache, slot_row_bytes, trunk_cache
 from packer.memory.recurrent_state import state_elements
 from packer.memory.resolution import ResolvedContext
 from packer.units import MIB
@@ -62,18 +62,19 @@ def _partial_state(sizes: HyperParameters, context: ResolvedContext) -> int:
     if not sizes.window or context.is_full_window:
         return state
     cells = min(sizes.window, context.cells_per_slot)
+    shape = trunk_cache(sizes)
     return state + cells * sum(
-        context.type_k.row_bytes(layer.key) + context.type_v.row_bytes(layer.value)
-        for layer in trunk_cache(sizes).layers
-        if layer.has_window
+        count * slot_row_bytes(context, rows)
+        for rows, count in zip(shape.kinds, shape.counts, strict=True)
+        if rows.has_window
     )
 
 
 def _whole_slot(second: SecondContext) -> int:
     """Bytes of one slot's whole cache in a drafting context."""
-    shape = nextn_cache if second.context.is_nextn else trunk_cache
-    context = second.context
+    context, sizes = second.context, second.sizes
+    shape = nextn_cache(sizes) if context.is_nextn else trunk_cache(sizes)
     return context.cells_per_slot * sum(
-        context.type_k.row_bytes(layer.key) + context.type_v.row_bytes(layer.value)
-        for layer in shape(second.sizes).layers
+        count * slot_row_bytes(context, rows)
+        for rows, count in zip(shape.kinds, shape.counts, strict=True)
     )

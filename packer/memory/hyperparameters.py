@@ -5,18 +5,19 @@ from dataclasses import dataclass
 
 from packer.domain.model import MetadataValue, ModelFile
 from packer.errors import InvalidModelFile, Location, Problem
-from packer.memory.architectures import (
+from packer.memory.architecture_rules import (
     ArchitectureRules,
+    Indexer,
     Recurrence,
     SharedCache,
     Window,
-    architecture_rules,
 )
+from packer.memory.architectures import architecture_rules
 from packer.memory.identity_cache import derived_once
 
 _MOST_LAYERS = 512  # LLAMA_MAX_LAYERS
 _LAYERS_WITH_OWN_CACHE_IN_GEMMA3N = 20
-_FULL_ATTENTION_INTERVAL = 4
+_SPARSE_INDEXERS_FROM_CONTEXT = 1048576  # GLM-5.2; before it every layer had its own
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,9 @@ class StateSpace:
 
     Attributes:
         shortconv_cells: ``shortconv.l_cache`` of LFM2 [tokens].
+        wkv_head, token_shifts: Head size and shifted tokens of RWKV.
+        kda_head: Head size of Kimi's delta attention.
+        linear_head: Head size of MiniMax-01's lightning attention.
     """
 
     convolution: int = 0
@@ -33,6 +37,10 @@ class StateSpace:
     rank: int = 0
     groups: int = 0
     shortconv_cells: int = 0
+    wkv_head: int = 0
+    token_shifts: int = 2
+    kda_head: int = 0
+    linear_head: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,7 @@ class HyperParameters:
         window: Sliding window [tokens], 0 for none; ``window_layers`` says where.
         cached_layers: Blocks from the start that own a cache; later ones reuse it.
         is_mla: Whether keys are compressed and no values are cached.
+        indexer_head: Elements of a cached indexer key; ``indexer_layers`` says where.
     """
 
     architecture: str
@@ -76,6 +85,7 @@ class HyperParameters:
     is_mla: bool
     kv_lora_rank: int
     indexer_head: int
+    indexer_layers: tuple[bool, ...]
     is_causal: bool
     pooling: int
     state_space: StateSpace
@@ -194,7 +204,8 @@ def read_hyperparameters(model: ModelFile) -> HyperParameters:
         is_mla=keys.number("attention.key_length_mla", 0) > 0
         and keys.number("attention.value_length_mla", 0) > 0,
         kv_lora_rank=keys.number("attention.kv_lora_rank", 0),
-        indexer_head=keys.number("attention.indexer.key_length", 0) if rules.has_indexer else 0,
+        indexer_head=keys.number("attention.indexer.key_length", 0),
+        indexer_layers=_indexer_layers(rules, keys, layers, nextn),
         is_causal=keys.flag("attention.causal", True),
         pooling=keys.number("pooling_type", 0),
         state_space=StateSpace(
@@ -204,6 +215,10 @@ def read_hyperparameters(model: ModelFile) -> HyperParameters:
             rank=keys.number("ssm.time_step_rank", 0),
             groups=keys.number("ssm.group_count", 0),
             shortconv_cells=keys.number("shortconv.l_cache", 0),
+            wkv_head=keys.number("wkv.head_size", 0),
+            token_shifts=keys.number("token_shift_count", 2),
+            kda_head=keys.number("kda.head_dim", 0),
+            linear_head=head_k if model.architecture == "minimax-01" else 0,
         ),
     )
 
@@ -233,7 +248,7 @@ def _recurrent_layers(
             listed = keys.per_layer("attention.recurrent_layers", layers, ())
             if listed:
                 return tuple(bool(value) for value in listed)
-            interval = keys.number("full_attention_interval", _FULL_ATTENTION_INTERVAL)
+            interval = keys.number("full_attention_interval", rules.interval)
             if interval == 0:
                 raise keys.problem("full_attention_interval", "above zero")
             return tuple(i < trunk and (i + 1) % interval != 0 for i in range(layers))
@@ -246,7 +261,9 @@ def _window(
     nowhere = (False,) * layers
     if rule is None:
         return 0, nowhere
-    size = keys.number("attention.sliding_window", rule.forced_size or rule.default_size)
+    if rule.only_with_layers not in (None, layers - nextn):
+        return 0, nowhere
+    size = keys.number("attention.sliding_window", rule.default_size)
     if size == 0:
         return 0, nowhere
     if rule.forced_size is not None:
@@ -274,6 +291,26 @@ def _has_window(layer: int, period: int, is_dense_first: bool) -> bool:
     if period == 0:
         return True
     return layer % period != 0 if is_dense_first else layer % period < period - 1
+
+
+def _indexer_layers(
+    rules: ArchitectureRules, keys: _Keys, layers: int, nextn: int
+) -> tuple[bool, ...]:
+    """Whether each block caches indexer keys; nextn blocks never do."""
+    trunk = layers - nextn
+    match rules.indexer:
+        case Indexer.NONE:
+            return (False,) * layers
+        case Indexer.EVERY_LAYER:
+            return tuple(i < trunk for i in range(layers))
+        case Indexer.AFTER_DENSE:
+            dense = keys.number("leading_dense_block_count", 0)
+            return tuple(dense <= i < trunk for i in range(layers))
+        case Indexer.BY_TYPES:
+            is_sparse = keys.number("context_length") >= _SPARSE_INDEXERS_FROM_CONTEXT
+            default = [i < 2 or (i - 2) % 4 == 0 or not is_sparse for i in range(trunk)]
+            types = keys.per_layer("attention.indexer.types", trunk, default)
+            return (*map(bool, types), *(False,) * nextn)
 
 
 def _cached_layers(rules: ArchitectureRules, keys: _Keys, layers: int) -> int:

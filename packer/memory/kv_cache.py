@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from packer.domain.quantization import ElementType
 from packer.errors import Problem, UnsupportedModel
-from packer.memory.architectures import Cache, Recurrence
+from packer.memory.architecture_rules import Cache, Indexer, Recurrence
 from packer.memory.hyperparameters import HyperParameters
 from packer.memory.identity_cache import derived_once
 from packer.memory.layer_split import HOST
@@ -16,26 +16,35 @@ from packer.memory.tensor_size import card_bytes, host_bytes
 
 
 @dataclass(frozen=True)
-class CachedLayer:
-    """One layer of a cache.
+class CachedRows:
+    """What one layer keeps per cell.
 
     Attributes:
-        layer: Block.
-        key, value: Elements per cell; 0 values with a compressed cache.
+        key, value: Elements per cell; no values with a compressed cache.
+        index_key, index_value: Elements per cell of the indexer's own cache.
         has_window: Whether it only keeps the sliding window.
     """
 
-    layer: int
     key: int
     value: int
+    index_key: int
+    index_value: int
     has_window: bool
 
 
 @dataclass(frozen=True)
 class CacheShape:
-    """Layers that a context caches, of the trunk or of the nextn blocks."""
+    """Layers that a context caches, of the trunk or of the nextn blocks.
 
-    layers: tuple[CachedLayer, ...]
+    Attributes:
+        layers: Block, and the index in ``kinds`` of what it keeps.
+        kinds: Different things a layer keeps; ``counts`` says how many layers keep each.
+        widest_value: Elements of the widest value of all blocks, 0 with a compressed cache.
+    """
+
+    layers: tuple[tuple[int, int], ...]
+    kinds: tuple[CachedRows, ...]
+    counts: tuple[int, ...]
     widest_value: int
 
 
@@ -46,7 +55,7 @@ def trunk_cache(model: HyperParameters) -> CacheShape:
     Source: llama.cpp b11434, src/llama-model.cpp, create_memory(); src/llama-kv-cache.cpp.
     """
     if model.rules.cache in (Cache.NONE, Cache.RECURRENT):
-        return CacheShape((), 0)
+        return CacheShape((), (), (), 0)
     has_both = model.rules.recurrence is Recurrence.BESIDE_ATTENTION
     chosen = [
         layer
@@ -94,43 +103,66 @@ def kv_cache_bytes(
     """
     shape = nextn_cache(model) if context.is_nextn else trunk_cache(model)
     widest = 0 if has_flash_attention else shape.widest_value
-    cells = {
-        False: context.cells_per_slot * context.streams,
-        True: window_cells(model, context) * context.streams,
-    }
-    held: dict[int, int] = {}
-    kinds = Counter(
-        (
-            layers[c.layer] if context.is_cache_offloaded else HOST,
-            c.key,
-            (widest or c.value) if c.value or not model.is_mla else 0,
-            c.has_window,
-        )
-        for c in shape.layers
+    cells = (
+        context.cells_per_slot * context.streams,
+        window_cells(model, context) * context.streams,
     )
-    for (device, key, value, has_window), count in kinds.items():
-        size = _tensor_bytes(context.type_k, key, cells[has_window], device == HOST)
-        size += _tensor_bytes(context.type_v, value, cells[has_window], device == HOST)
-        if model.indexer_head and not context.is_nextn:
-            size += _tensor_bytes(
-                context.type_k, model.indexer_head, cells[has_window], device == HOST
-            )
+    if context.is_cache_offloaded:
+        counts = Counter([(layers[layer], kind) for layer, kind in shape.layers])
+    else:
+        counts = Counter([(HOST, kind) for _, kind in shape.layers])
+    held: dict[int, int] = {}
+    for (device, kind), count in counts.items():
+        rows = shape.kinds[kind]
+        size = _layer_bytes(context, rows, widest, cells[rows.has_window], device == HOST)
         held[device] = held.get(device, 0) + size * count
     return held
 
 
-def _shape(model: HyperParameters, chosen: Iterable[int]) -> CacheShape:
-    layers = tuple(
-        CachedLayer(
-            layer,
-            model.head_k[layer] * model.kv_heads[layer],
-            0 if model.is_mla else model.head_v[layer] * model.kv_heads[layer],
-            model.window_layers[layer],
-        )
-        for layer in chosen
+def slot_row_bytes(context: ResolvedContext, rows: CachedRows) -> int:
+    """Bytes of one cell of one layer, without padding. Exact."""
+    keys = context.type_k.row_bytes(rows.key) + context.type_k.row_bytes(rows.index_key)
+    values = context.type_v.row_bytes(rows.value) + context.type_v.row_bytes(rows.index_value)
+    return keys + values
+
+
+def _layer_bytes(
+    context: ResolvedContext, rows: CachedRows, widest: int, cells: int, is_host: bool
+) -> int:
+    """Bytes of all tensors of one layer."""
+    tensors = (
+        (context.type_k, rows.key),
+        (context.type_v, widest or rows.value),
+        (context.type_k, rows.index_key),
+        (context.type_v, rows.index_value),
     )
+    return sum(_tensor_bytes(kind, row, cells, is_host) for kind, row in tensors if row)
+
+
+def _shape(model: HyperParameters, chosen: Iterable[int]) -> CacheShape:
+    kinds: dict[CachedRows, int] = {}
+    layers = tuple((i, kinds.setdefault(_rows(model, i), len(kinds))) for i in chosen)
     widest = max(head * kv for head, kv in zip(model.head_v, model.kv_heads, strict=True))
-    return CacheShape(layers, 0 if model.is_mla else widest)
+    counts = Counter(kind for _, kind in layers)
+    return CacheShape(
+        layers,
+        tuple(kinds),
+        tuple(counts[kind] for kind in kinds.values()),
+        0 if model.is_mla else widest,
+    )
+
+
+def _rows(model: HyperParameters, layer: int) -> CachedRows:
+    """What one layer keeps per cell."""
+    is_indexed = model.indexer_layers[layer]
+    has_index_value = is_indexed and model.rules.indexer is Indexer.AFTER_DENSE
+    return CachedRows(
+        key=model.head_k[layer] * model.kv_heads[layer],
+        value=0 if model.is_mla else model.head_v[layer] * model.kv_heads[layer],
+        index_key=model.indexer_head if is_indexed else 0,
+        index_value=model.head_v[layer] if has_index_value else 0,
+        has_window=model.window_layers[layer],
+    )
 
 
 def _is_only_ffn(model: HyperParameters, layer: int) -> bool:
@@ -143,7 +175,7 @@ def _is_only_ffn(model: HyperParameters, layer: int) -> bool:
 
 @lru_cache(maxsize=4096)
 def _tensor_bytes(element: ElementType, row: int, cells: int, is_host: bool) -> int:
-    """Bytes of one layer's K or V tensor."""
+    """Bytes of one tensor of a cache."""
     if row % element.block_elements:
         raise UnsupportedModel(
             Problem(

@@ -9,6 +9,7 @@ from packer.memory.resolution import ResolvedContext
 from packer.memory.tensor_size import card_bytes, host_bytes
 
 _F32 = ELEMENT_TYPES_BY_NAME["f32"]
+_KDA_HISTORY = 3  # tokens, when the file names no convolution
 
 
 def state_elements(model: HyperParameters) -> tuple[int, int]:
@@ -17,10 +18,19 @@ def state_elements(model: HyperParameters) -> tuple[int, int]:
     Source: llama.cpp b11434, src/llama-hparams.cpp, n_embd_r() and n_embd_s().
     """
     space = model.state_space
+    if space.wkv_head:
+        return space.token_shifts * model.embedding, model.embedding * space.wkv_head
     if space.shortconv_cells:
         return model.embedding * (space.shortconv_cells - 1), 0
+    if space.kda_head:
+        history = space.convolution - 1 if space.convolution else _KDA_HISTORY
+        inner = model.heads[0] * space.kda_head
+        return 3 * history * inner, inner * space.kda_head
     history = max(space.convolution - 1, 0)
-    return history * (space.inner + 2 * space.groups * space.state), space.state * space.inner
+    convolved = history * (space.inner + 2 * space.groups * space.state)
+    if space.linear_head:
+        return convolved, space.linear_head**2 * model.heads[0]
+    return convolved, space.state * space.inner
 
 
 def recurrent_state_bytes(

@@ -4,7 +4,7 @@ import re
 from enum import StrEnum
 
 from packer.domain.model import Tensor
-from packer.memory.architectures import ArchitectureRules
+from packer.memory.architecture_rules import ArchitectureRules
 
 _BLOCK = re.compile(r"blk\.(\d+)\.")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from packer.domain.model import ModelFile, Tensor
-from packer.memory.architectures import Output
+from packer.memory.architecture_rules import Output
 from packer.memory.card_support import card_holds
 from packer.memory.hyperparameters import HyperParameters, read_hyperparameters
 from packer.memory.identity_cache import derived_once
@@ -179,10 +179,7 @@ def _second_copy(tensors: Iterable[Tensor], sizes: HyperParameters) -> tuple[Pla
     """The embedding once more as output matrix, for models that tie the two."""
     named = {tensor.name: tensor for tensor in tensors if tensor.name in (_EMBEDDING, _OUTPUT)}
     rule = sizes.rules.output
-    is_tied = rule is Output.TIED or (
-        rule in (Output.OWN_OR_TIED, Output.TIED_FIRST) and _OUTPUT not in named
-    )
-    if not is_tied or _EMBEDDING not in named:
+    if rule is Output.NONE or _OUTPUT in named or _EMBEDDING not in named:
         return ()
     is_always = rule is Output.TIED_FIRST
     return (_placed(named[_EMBEDDING], sizes, sizes.block_count, is_second_copy=not is_always),)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from packer.domain.model import ModelFile, Tensor
-from packer.memory.architectures import Output
+from packer.memory.architecture_rules import Output
 from packer.memory.compute_cuda import can_run
 from packer.memory.compute_graphs.context import Batch, GraphContext
 from packer.memory.compute_graphs.operations import GraphOperations
@@ -66,6 +66,7 @@ class ModelGraph(GraphOperations):
         self._positions: GraphTensor | None = None
         self._output_rows: GraphTensor | None = None
         self.embeddings: GraphTensor | None = None
+        self.block_ends: list[GraphTensor] = []
 
     # Metadata and weights ---------------------------------------------------------------------
 
@@ -232,6 +233,11 @@ class ModelGraph(GraphOperations):
             hidden = self.unary(activation, up)
         return self.linear(layer, f"ffn_down{suffix}", hidden, has_bias=has_bias)
 
+    def end_block(self, result: GraphTensor) -> GraphTensor:
+        """Remember a block's result: there the allocator's picture is compared."""
+        self.block_ends.append(result)
+        return result
+
     def take_outputs(self, *tensors: GraphTensor) -> tuple[GraphTensor, ...]:
         """The rows of each tensor whose output is wanted."""
         return tuple(self.get_rows(tensor, self.output_rows) for tensor in tensors)
@@ -268,7 +274,8 @@ class ModelGraph(GraphOperations):
             return own
         is_shared = self.sizes.rules.output is not Output.TIED_FIRST
         embedding = self._tensors["token_embd.weight"]
-        return self._weight(embedding, self.context.layers[-1], is_shared=is_shared)
+        home = self.context.home_of(embedding.name, self.sizes.block_count)
+        return self._weight(embedding, home, is_shared=is_shared)
 
     def finish(self, result: GraphTensor) -> None:
         """Mark a tensor as the graph's result and add it."""

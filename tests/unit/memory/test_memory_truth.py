@@ -4,6 +4,8 @@ from collections import defaultdict
 
 import pytest
 
+from packer.catalogue.models import catalogue_models
+from packer.memory.architectures import ARCHITECTURES
 from tests.memory_truth import (
     Row,
     catalogue_model,
@@ -11,6 +13,7 @@ from tests.memory_truth import (
     estimate,
     measured_model,
     rows,
+    tiny_model,
 )
 
 
@@ -23,6 +26,7 @@ def _by_model(name: str) -> dict[str, list[Row]]:
 
 MEASURED = _by_model("truth")
 CATALOGUE = _by_model("truth_catalogue")
+ARCHITECTURE_ROWS = _by_model("truth_architectures")
 
 
 def test_all_measured_rows_are_here() -> None:
@@ -34,6 +38,13 @@ def test_rows_of_the_catalogue_cover_every_model_and_its_architecture() -> None:
     names = {row["cmd"].split()[2] for group in CATALOGUE.values() for row in group}
     assert len(CATALOGUE) == 98
     assert len({catalogue_model(name).architecture for name in names}) == 32
+
+
+def test_every_modelled_architecture_has_rows() -> None:
+    measured = {measured_model(row["cmd"].split()[2]).architecture for row in rows("truth")}
+    tiny = {tiny_model(row["cmd"].split()[2]).architecture for row in rows("truth_architectures")}
+    catalogue = {model.architecture for model in catalogue_models()}
+    assert set(ARCHITECTURES) == measured | tiny | catalogue
 
 
 @pytest.mark.parametrize("model", sorted(MEASURED))
@@ -52,6 +63,16 @@ def test_catalogue_model_is_equal_to_the_byte(model: str) -> None:
         row["id"]: found
         for row in CATALOGUE[model]
         if (found := differences(row, estimate(row, catalogue_model)))
+    }
+    assert not wrong
+
+
+@pytest.mark.parametrize("model", sorted(ARCHITECTURE_ROWS))
+def test_tiny_model_of_every_architecture_is_equal_to_the_byte(model: str) -> None:
+    wrong = {
+        row["id"]: found
+        for row in ARCHITECTURE_ROWS[model]
+        if (found := differences(row, estimate(row, tiny_model)))
     }
     assert not wrong
 
