@@ -16,7 +16,8 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from packer.domain.mount import QUANTIZATION_PLACE, InvalidMount, parse_mount
+from packer.domain.model_mount import model_pod_path
+from packer.domain.mount import QUANTIZATION_PLACE, InvalidMount
 from packer.units import InvalidQuantity, parse_whole
 
 LONGEST_NAME = 40
@@ -259,7 +260,7 @@ def _mountable(text: str) -> str:
     """A URI that pods mount, or a path of this machine."""
     if "://" in text:
         try:
-            parse_mount(text.replace(QUANTIZATION_PLACE, "Q4_K_M"))
+            model_pod_path(text.replace(QUANTIZATION_PLACE, "Q4_K_M"))
         except InvalidMount as error:
             raise refusal("text", str(error)) from error
     return text

@@ -69,7 +69,8 @@ class Headers:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except (OSError, ValueError):
+    except OSError:
+        # A name longer than the system takes.
         return False
 
 
@@ -77,7 +78,7 @@ def _absent(path: Path) -> Problem:
     folder = path.parent
     try:
         names = [found.name for found in folder.iterdir()][:_MOST_NEIGHBOURS]
-    except (OSError, ValueError):
+    except OSError:
         return Problem("P0210", f"{path} does not exist", why=f"there is no folder {folder}")
     close = get_close_matches(path.name, sorted(names), n=1)
     help_ = f"did you mean {close[0]}?" if close else "relative paths begin at the fleet file"

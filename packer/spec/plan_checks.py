@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from packer.domain.mount import InvalidMount, parse_mount
+from packer.domain.model_mount import model_pod_path
+from packer.domain.mount import InvalidMount
 from packer.errors import Location, Problem
 from packer.plan.plan import NodeBudget, Placement, Plan
 from packer.spec.field_types import (
@@ -69,7 +70,7 @@ def _unusable_mounts(placed: Placement) -> Iterator[tuple[str, str]]:
     for uri in (variant.mount, variant.draft_mount, variant.projector_mount):
         try:
             if uri:
-                parse_mount(uri)
+                model_pod_path(uri)
         except InvalidMount as error:
             yield f"mount {uri[:60]!r} is not usable", str(error)
 

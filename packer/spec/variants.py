@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from packer.domain.model import ModelFile
-from packer.domain.mount import QUANTIZATION_PLACE, InvalidMount, parse_mount
+from packer.domain.model_mount import model_pod_path
+from packer.domain.mount import QUANTIZATION_PLACE, InvalidMount
 from packer.domain.workload import Variant
 from packer.errors import InvalidInput, Location, Problem
 from packer.spec.headers import CATALOGUE, Headers, is_path
@@ -120,7 +121,7 @@ def _mount(file: str, headers: Headers) -> str:
         return file
     uri = f"file://{headers.path(file).absolute().as_posix()}"
     try:
-        parse_mount(uri)
+        model_pod_path(uri)
     except InvalidMount as error:
         problem = Problem("P0219", "this path cannot be mounted into a pod", why=str(error))
         raise InvalidInput(problem) from error

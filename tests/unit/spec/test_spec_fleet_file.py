@@ -8,7 +8,7 @@ import pytest
 from packer.domain.basis import Basis
 from packer.domain.model import ModelFile
 from packer.domain.workload import Fleet, Headroom, Objective, ServerImage, Spread, Workload
-from packer.errors import InvalidInput, Problem
+from packer.errors import InvalidInput, Location, Problem
 from packer.spec.fleet_file import read_fleet
 from tests.spec_lookups import LOOKUPS, without_trained_context
 
@@ -157,6 +157,25 @@ def test_a_misspelt_file_gets_the_nearest_name(tmp_path: Path) -> None:
 def test_a_missing_folder_is_named() -> None:
     (problem,) = problems("- {name: w, model: /no/such/m.gguf, context: 1}")
     assert (problem.code, problem.why) == ("P0210", "there is no folder /no/such")
+
+
+def test_a_file_name_longer_than_the_system_takes(tmp_path: Path) -> None:
+    text = f"- {{name: w, model: {'a' * 300}.gguf, context: 1}}"
+    (problem,) = problems(text, f"{tmp_path}/f.yaml")
+    assert problem.code == "P0210"
+
+
+def test_a_problem_with_its_own_place_says_who_named_the_file() -> None:
+    def model_file(path: Path) -> ModelFile:
+        raise InvalidInput(Problem("P0301", "truncated", Location(str(path)), "it ends early"))
+
+    lookups = replace(LOOKUPS, model_file=model_file)
+    text = HEAD + "workloads: [{name: w, model: ./tests/data/spec/fleet.yaml, context: 1}]"
+    with pytest.raises(InvalidInput) as caught:
+        read_fleet(text, "fleet.yaml", lookups)
+    (problem,) = caught.value.problems
+    assert str(problem.where) == "tests/data/spec/fleet.yaml"
+    assert problem.why == "it ends early (named at fleet.yaml:5:30)"
 
 
 def test_an_unreadable_file_is_told_with_the_systems_reason(

@@ -109,6 +109,7 @@ CASES = [
     ("{quantization}", "{quant}", "P0116", 11, 9, "only {quantization}"),
     ("pvc://models", "hf://org", "P0116", 11, 9, "begins with one of pvc://"),
     ("pvc://models/", "pvc://models/../", "P0116", 11, 9, "without .."),
+    ("pvc://models/llama", "file:///llama", "P0116", 11, 9, "root directory"),
     ("pvc://models/", "pvc://models/$(X)", "P0116", 11, 9, "must look like pvc://"),
     ("pvc://models/", "pvc://models/a b", "P0116", 11, 9, "must look like pvc://"),
     ("catalogue:llama-3.1-8b", "hf://org/repo/file.gguf", "P0218", 10, 10, "download"),
