@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 
-from packer.plan.cost import monthly
+from packer.plan.cost import HOURLY_QUANTUM, monthly
 from packer.plan.plan import NodeBudget, Plan, Status
 
 
@@ -27,12 +28,17 @@ class Comparison:
     """One way beside this plan; None where it finds no placement or a price is unknown.
 
     Attributes:
+        card_share_per_hour: Its cards, each at its share of the node's price: what it would cost
+            if cards were paid one by one.
+        price_per_hour, price_per_month: Whole nodes, as they are paid.
         cards_ratio: Its cards ÷ the plan's cards, two decimals.
-        price_ratio: Its price ÷ the plan's price, two decimals.
+        price_ratio: Its money ÷ the plan's, whole nodes where both are known, else card shares;
+            two decimals.
     """
 
     way: Way
     cards: int | None
+    card_share_per_hour: Decimal | None
     price_per_hour: Decimal | None
     price_per_month: Decimal | None
     cards_ratio: Decimal | None
@@ -98,34 +104,55 @@ def headline(plan: Plan) -> Headline:
 
 
 def _comparisons(plan: Plan) -> tuple[Comparison, ...]:
+    """Every way; card sets of one model share no node, so they are priced by their cards alone."""
     base = plan.baselines
-    found: dict[Way, tuple[int | None, Decimal | None]] = {
+    share = _card_share(plan)
+    found: dict[Way, tuple[int | None, Decimal | None, Decimal | None]] = {
         Way.FP16_ONE_MODEL_PER_CARD_SET: (
             base.fp16_one_model_per_card_set_cards,
             base.fp16_one_model_per_card_set_price_per_hour,
+            None,
         ),
         Way.QUANTIZED_ONE_MODEL_PER_CARD_SET: (
             base.quantized_one_model_per_card_set_cards,
             base.quantized_one_model_per_card_set_price_per_hour,
+            None,
         ),
         Way.FIRST_FIT_DECREASING: (
             base.first_fit_decreasing_cards,
+            None,
             base.first_fit_decreasing_price_per_hour,
         ),
-        Way.THIS_PLAN: (plan.cards, plan.price_per_hour),
-        Way.LOWER_BOUND: (base.lower_bound_cards, base.lower_bound_price_per_hour),
+        Way.THIS_PLAN: (plan.cards, share, plan.price_per_hour),
+        Way.LOWER_BOUND: (base.lower_bound_cards, None, base.lower_bound_price_per_hour),
     }
     return tuple(
         Comparison(
             way=way,
             cards=cards,
+            card_share_per_hour=by_card,
             price_per_hour=price,
             price_per_month=monthly(price),
             cards_ratio=_ratio(cards, plan.cards),
-            price_ratio=_ratio(price, plan.price_per_hour),
+            price_ratio=_ratio(price, plan.price_per_hour) or _ratio(by_card, share),
         )
-        for way, (cards, price) in found.items()
+        for way, (cards, by_card, price) in found.items()
     )
+
+
+def _card_share(plan: Plan) -> Decimal | None:
+    """Price of the cards in use alone, each at its share of its node's price, four decimals."""
+    if plan.price_per_hour is None:
+        return None
+    busy = {(place.node, gpu) for place in plan.placements for gpu in place.gpus}
+    parts = (
+        Fraction(node.price_per_hour or 0) / len(node.cards)
+        for node in plan.nodes
+        for card in node.cards
+        if (node.name, card.index) in busy
+    )
+    total = sum(parts, Fraction(0))
+    return (Decimal(total.numerator) / total.denominator).quantize(HOURLY_QUANTUM)
 
 
 def _ratio(theirs: Decimal | int | None, ours: Decimal | int | None) -> Decimal | None:

@@ -110,8 +110,12 @@ def _cost(facts: Report) -> str:
 
 
 def _comparison(facts: Report) -> str:
+    head = "way,cards,cards_ratio,card_share_per_hour,price_per_hour,price_per_month,price_ratio"
     rows = [
-        (one.way.value, one.cards, one.cards_ratio, one.price_per_hour, one.price_per_month)
+        (
+            *(one.way.value, one.cards, one.cards_ratio, one.card_share_per_hour),
+            *(one.price_per_hour, one.price_per_month, one.price_ratio),
+        )
         for one in facts.headline.comparisons
     ]
-    return _table(("way", "cards", "cards_ratio", "price_per_hour", "price_per_month"), rows)
+    return _table(head.split(","), rows)

@@ -10,9 +10,9 @@ from packer.plan.cost import NodeCost
 from packer.plan.plan import Plan
 from packer.report.card_figures import NodeFigures, Part
 from packer.report.document import Report, report
-from packer.report.phrases import status_words, verdict
+from packer.report.phrases import joined_notes, status_words, verdict
 from packer.report.svg_cards import LINE_WIDTH, PATTERNS, Scale, legend_entries, style
-from packer.report.wording import BASIS_MARKS, BASIS_MEANINGS
+from packer.report.wording import BASIS_MARKS, BASIS_MEANINGS, CARDS_ALONE
 
 _MOST_WIDE_CARDS = 24
 """With more cards than this, two of the largest share a line."""
@@ -52,6 +52,8 @@ def render_html(plan: Plan) -> str:
         cards=tuple(card for node in facts.nodes for card in node.cards),
         scale=_scale(facts),
         parts=_parts(facts),
+        cards_alone=CARDS_ALONE,
+        notes=joined_notes(facts),
         priced=_priced(facts),
         bases=tuple(
             (basis.value, BASIS_MARKS[basis], BASIS_MEANINGS[basis]) for basis in BASIS_MARKS

@@ -62,20 +62,24 @@ def host(group: ReplicaGroup) -> str:
     return f"{total} ({', '.join(named)})" if named else total
 
 
+def ratio(one: Comparison, facts: Report) -> Decimal | None:
+    """One way against the plan, in what the plan minimises."""
+    return one.price_ratio if facts.objective is Objective.PRICE else one.cards_ratio
+
+
 def comparison_bar(one: Comparison, facts: Report) -> Markup:
-    """What one way takes of what the plan minimises; the longest way fills the column."""
-    sizes = {each.way: _minimised(each, facts) or Decimal(0) for each in facts.headline.comparisons}
-    longest = max(sizes.values())
-    if not sizes[one.way] or not longest:
+    """One way against the plan as a bar; the longest fills the column."""
+    sizes = [ratio(each, facts) or Decimal(0) for each in facts.headline.comparisons]
+    size = ratio(one, facts)
+    if not size:
         return Markup("")
     css = {Way.THIS_PLAN: "bar us", Way.LOWER_BOUND: "bar bound"}.get(one.way, "bar")
-    return _bar(css, sizes[one.way] * 99 / longest)
+    return _bar(css, size * 99 / max(sizes))
 
 
-def _minimised(one: Comparison, facts: Report) -> Decimal | None:
-    if facts.objective is Objective.PRICE:
-        return one.price_per_hour
-    return None if one.cards is None else Decimal(one.cards)
+def known(value: Decimal | None, digits: int = 2) -> str:
+    """Money, or a dash where none was computed."""
+    return "–" if value is None else amount(value, digits)
 
 
 def share_bar(line: CostLine) -> Markup:
@@ -115,6 +119,7 @@ FILTERS: dict[str, Callable[..., object]] = {
     "group_title": group_title,
     "groups": _groups,
     "host": host,
+    "known": known,
     "layers": layers,
     "mark": lambda basis: BASIS_MARKS[basis],
     "part": part,
@@ -123,6 +128,7 @@ FILTERS: dict[str, Callable[..., object]] = {
     "places": place_words,
     "quantity": format_quantity,
     "rate": _rate,
+    "ratio": ratio,
     "share_bar": share_bar,
     "sharing": lambda sharing: SHARING_NAMES[sharing],
     "symbol": symbol,

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 
 from packer.domain.basis import Basis
 from packer.domain.workload import Objective
@@ -11,8 +12,9 @@ from packer.report.card_figures import CardFigures
 from packer.report.command_text import command_text
 from packer.report.document import Report, report
 from packer.report.phrases import (
-    chosen_words,
+    choices,
     cost_name,
+    joined_notes,
     process_words,
     replica_words,
     status_words,
@@ -21,6 +23,7 @@ from packer.report.phrases import (
 from packer.report.wording import (
     BASIS_MARKS,
     BASIS_MEANINGS,
+    CARDS_ALONE,
     WAY_NAMES,
     amount,
     counted,
@@ -90,17 +93,19 @@ def _comparison(facts: Report) -> Iterator[str]:
             WAY_NAMES[one.way],
             "–" if one.cards is None else str(one.cards),
             _ratio(facts, one),
-            amount(one.price_per_hour),
-            amount(one.price_per_month, 0),
+            *(_known(each) for each in (one.card_share_per_hour, one.price_per_hour)),
         )
         for one in facts.headline.comparisons
     ]
-    money = _money(facts)
-    head = ("way of placing", "cards", "× this plan", f"{money}/h", f"{money}/month")
-    yield from _table(head, rows, 1)
-    for note in facts.baseline_notes:
+    prices = (f"{_money(facts)}/h, cards alone", f"{_money(facts)}/h, whole nodes")
+    yield from _table(("way of placing", "cards", "× this plan", *prices), rows, 1)
+    for note in (CARDS_ALONE, *facts.baseline_notes):
         yield ""
         yield escaped(note)
+
+
+def _known(value: Decimal | None) -> str:
+    return "–" if value is None else amount(value)
 
 
 def _ratio(facts: Report, one: Comparison) -> str:
@@ -143,13 +148,15 @@ def _workloads(facts: Report) -> Iterator[str]:
         (
             escaped(one.asked.name),
             escaped(one.asked.model),
-            str(group.replicas),
-            escaped(chosen_words(group)),
+            str(count),
+            escaped(words),
             escaped(one.asked.why_not_better or "–"),
             amount(one.per_month),
         )
+        if not index
+        else ("", "", str(count), escaped(words), "", "")
         for one in facts.workloads
-        for group in one.groups
+        for index, (words, count) in enumerate(choices(one).items())
     ]
     head = ("workload", "model", "replicas", "chosen", "why not better", f"{_money(facts)}/month")
     yield from _table(head, rows, 5)
@@ -196,7 +203,7 @@ def _trust(facts: Report) -> Iterator[str]:
         yield f"- **{basis.value}{mark}**: {BASIS_MEANINGS[basis]}"
     for caveat in facts.caveats:
         yield f"- **{escaped(caveat.topic)}**: {escaped(caveat.text)}"
-    for note in facts.notes:
+    for note in joined_notes(facts):
         yield f"- {escaped(note)}"
     yield ""
     yield "</details>"

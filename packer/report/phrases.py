@@ -7,8 +7,9 @@ from packer.domain.workload import Objective
 from packer.plan.cost import CostKind, CostLine
 from packer.plan.headline import Headline
 from packer.report.card_figures import ProcessFigures
+from packer.report.document import Report
 from packer.report.wording import COST_NAMES, counted, rate
-from packer.report.workload_figures import ReplicaGroup
+from packer.report.workload_figures import ReplicaGroup, WorkloadFigures
 from packer.units import format_quantity
 
 
@@ -64,6 +65,28 @@ def chosen_words(group: ReplicaGroup) -> str:
     if variant.draft_model:
         parts.append("with draft model")
     return " · ".join(parts)
+
+
+def choices(one: WorkloadFigures) -> dict[str, int]:
+    """Choice in words → replicas that run it, whatever cards they are on."""
+    counts: dict[str, int] = {}
+    for group in one.groups:
+        words = chosen_words(group)
+        counts[words] = counts.get(words, 0) + group.replicas
+    return counts
+
+
+def joined_notes(facts: Report) -> list[str]:
+    """Notes of a plan; workloads with the same note share one line."""
+    names = {one.asked.name for one in facts.workloads}
+    about: dict[str, list[str]] = {}
+    for note in facts.notes:
+        name, colon, text = note.partition(": ")
+        if colon and name in names:
+            about.setdefault(text, []).append(name)
+        else:
+            about.setdefault(note, [])
+    return [f"{', '.join(who)}: {text}" if who else text for text, who in about.items()]
 
 
 def cost_name(line: CostLine) -> str:

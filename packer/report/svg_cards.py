@@ -161,7 +161,7 @@ def _names(processes: Sequence[ProcessFigures], scale: Scale, end: float) -> Ite
             run.append(process.name)
         x += length
     if run:
-        yield _name(run, start, end)
+        yield _name(run, start, end + _RIGHT_MARGIN)
 
 
 def _name(names: Sequence[str], start: float, end: float) -> str:

@@ -10,7 +10,7 @@ from packer.plan.headline import Comparison, Way
 from packer.plan.plan import Plan
 from packer.report.card_figures import CardFigures, NodeFigures
 from packer.report.document import Report, report
-from packer.report.phrases import chosen_words, process_words, status_words
+from packer.report.phrases import choices, chosen_words, joined_notes, process_words, status_words
 from packer.report.text_columns import columns, wrapped
 from packer.report.wording import (
     BASIS_MARKS,
@@ -113,11 +113,12 @@ def _ways(facts: Report, wide: bool) -> str:
 
 def _price_ways(facts: Report, wide: bool) -> str:
     """Money of the simpler ways and the bound, where it is known."""
-    ways = [
-        f"{amount(one.price_per_hour)} {WAY_NAMES[one.way]}"
-        for one in _shown_ways(facts, wide)
-        if one.price_per_hour is not None
-    ]
+    ways = []
+    for one in _shown_ways(facts, wide):
+        if one.price_per_hour is not None:
+            ways.append(f"{amount(one.price_per_hour)} {WAY_NAMES[one.way]}")
+        elif one.card_share_per_hour is not None:
+            ways.append(f"{amount(one.card_share_per_hour)} {WAY_NAMES[one.way]} (cards alone)")
     return " · ".join(way.replace(" ", _HOLD) for way in ways)
 
 
@@ -189,16 +190,26 @@ def _processes(card: CardFigures) -> str:
 
 def _workloads(facts: Report, wide: bool, width: int) -> list[str]:
     head = ["WORKLOAD", "REPLICAS", "CHOSEN", "WHY NOT BETTER"]
-    extra = ["MODEL", "FILE", "PER REPLICA", f"{symbol(facts.currency)}/MONTH"] if wide else []
-    rows = []
-    for one in facts.workloads:
-        for index, group in enumerate(one.groups):
-            chosen = [one.asked.name if not index else "", str(group.replicas), chosen_words(group)]
-            more = _wide_workload_cells(one, group, index) if wide else []
-            rows.append([*chosen, *more, (one.asked.why_not_better or "–") if not index else ""])
-    return columns(
-        [*head[:-1], *extra, head[-1]], rows, width, frozenset({1, 4, 5, 6} if wide else {1})
-    )
+    if wide:
+        extra = ["MODEL", "FILE", "PER REPLICA", f"{symbol(facts.currency)}/MONTH"]
+        rows = [row for one in facts.workloads for row in _wide_workload_rows(one)]
+        return columns([*head[:-1], *extra, head[-1]], rows, width, frozenset({1, 4, 5, 6}))
+    rows = [
+        [one.asked.name, str(count), words, one.asked.why_not_better or "–"]
+        if not index
+        else ["", str(count), words, ""]
+        for one in facts.workloads
+        for index, (words, count) in enumerate(choices(one).items())
+    ]
+    return columns(head, rows, width, frozenset({1}))
+
+
+def _wide_workload_rows(one: WorkloadFigures) -> Iterator[list[str]]:
+    """Rows of one workload, one for each command line that differs."""
+    for index, group in enumerate(one.groups):
+        chosen = [one.asked.name if not index else "", str(group.replicas), chosen_words(group)]
+        why = "" if index else one.asked.why_not_better or "–"
+        yield [*chosen, *_wide_workload_cells(one, group, index), why]
 
 
 def _wide_workload_cells(one: WorkloadFigures, group: ReplicaGroup, index: int) -> list[str]:
@@ -222,5 +233,5 @@ def _remark_texts(facts: Report) -> Iterator[str]:
             "~ estimated: rests on a catalogue size or another stated guess; published files of "
             "one name differ by 1–8 %, so name the served file to make it exact."
         )
-    for note in (*facts.baseline_notes, *facts.notes):
+    for note in (*facts.baseline_notes, *joined_notes(facts)):
         yield f"note: {note}"

@@ -44,6 +44,12 @@ WAY_NAMES: dict[Way, str] = {
     Way.LOWER_BOUND: "proven lower bound",
 }
 
+CARDS_ALONE = (
+    "Cards alone: every card at its share of its node's price, as if cards were paid one by one. "
+    "Whole nodes: what is paid."
+)
+"""The two prices of a comparison; a report that shows both explains them."""
+
 COST_NAMES: dict[CostKind, str] = {
     CostKind.WORKLOAD: "Workload",
     CostKind.HEADROOM: "Headroom kept by rule",

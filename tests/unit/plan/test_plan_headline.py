@@ -21,7 +21,14 @@ def test_every_way_stands_beside_the_plan() -> None:
     assert list(ways) == list(Way)
     fp16 = ways[Way.FP16_ONE_MODEL_PER_CARD_SET]
     assert (fp16.cards, fp16.cards_ratio) == (19, Decimal("1.90"))
-    assert (fp16.price_per_month, fp16.price_ratio) == (Decimal("44676.00"), Decimal("1.75"))
+    assert fp16.card_share_per_hour == Decimal("61.20")
+    assert fp16.price_per_month is None
+    ours = ways[Way.THIS_PLAN]
+    # 5 of 4-card nodes at 7.20, 3 of 8 cards at 19.60, both cards at 0.90
+    assert ours.card_share_per_hour == Decimal("17.2500")
+    assert fp16.price_ratio == Decimal("3.55")
+    first_fit = ways[Way.FIRST_FIT_DECREASING]
+    assert (first_fit.price_per_month, first_fit.price_ratio) == (Decimal("25477.00"), 1)
     assert ways[Way.THIS_PLAN].cards_ratio == 1
     assert ways[Way.LOWER_BOUND].cards == 10
 

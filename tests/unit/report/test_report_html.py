@@ -118,7 +118,9 @@ def test_bars_and_ratios_are_of_what_the_plan_minimises() -> None:
     cards, price = (html_tables(render_html(one))[caption] for one in (company_plan(), by_price()))
     assert (cards[0][2], price[0][2]) == ("Cards, to scale", "Price, to scale")
     assert [row[3] for row in cards[1:]] == ["1.90", "1.30", "1.10", "1.00", "1.00"]
-    assert [row[3] for row in price[1:]] == ["1.75", "1.18", "1.00", "1.00", "1.00"]
+    assert [row[3] for row in price[1:]] == ["3.55", "2.39", "1.00", "1.00", "1.00"]
+    assert [row[4] for row in cards[1:]] == ["61.20", "41.30", "–", "17.25", "–"]
+    assert [row[5] for row in cards[1:]] == ["–", "–", "34.90", "34.90", "34.90"]
 
 
 def by_price() -> Plan:

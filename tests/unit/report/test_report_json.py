@@ -72,6 +72,25 @@ def test_comparisons_follow_from_their_cards_and_prices(plan: Plan) -> None:
         assert one["price_per_month"] == month
 
 
+@pytest.mark.parametrize("plan", [company_plan(), awkward_plan(), large_plan(16)])
+def test_the_price_of_the_cards_alone_is_their_share(plan: Plan) -> None:
+    facts = twin(plan)
+    share = sum(
+        Fraction(node["price_per_hour"]) / len(node["cards"])
+        for node in facts["nodes"]
+        for card in node["cards"]
+        if card["processes"]
+    )
+    ways = {one["way"]: one for one in facts["headline"]["comparisons"]}
+    ours = ways["this-plan"]
+    assert abs(Fraction(ours["card_share_per_hour"]) - share) <= Fraction(1, 20000)
+    for one in ways.values():
+        key = "card_share_per_hour" if one["price_per_hour"] is None else "price_per_hour"
+        if one[key] is not None:
+            ratio = Decimal(one[key]) / Decimal(ours[key])
+            assert abs(Decimal(one["price_ratio"]) - ratio) <= Decimal("0.005")
+
+
 def rounded(theirs: int, ours: int) -> str:
     return format((Decimal(theirs) / ours).quantize(Decimal("0.01")), "f")
 

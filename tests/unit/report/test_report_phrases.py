@@ -7,8 +7,15 @@ from packer.domain.node import Sharing
 from packer.plan.cost import bill
 from packer.report.card_figures import layer_ranges, node_figures
 from packer.report.command_text import WIDTH, command_text
+from packer.report.document import report
 from packer.report.honesty import caveats
-from packer.report.phrases import layer_range, process_words, replica_words
+from packer.report.phrases import (
+    choices,
+    joined_notes,
+    layer_range,
+    process_words,
+    replica_words,
+)
 from packer.report.text_columns import columns, wrapped
 from packer.report.wording import SHARING_NAMES, amount, counted, listed, rate, symbol
 from tests.report_plans import awkward_plan
@@ -94,3 +101,18 @@ def test_caveats_about_money_follow_the_bill() -> None:
 def test_a_plan_that_is_not_proved_says_so() -> None:
     plan = awkward_plan()
     assert caveats(plan, bill(plan))[0].topic == "What is not proved"
+
+
+def test_workloads_with_the_same_note_share_a_line() -> None:
+    notes = ("chat: mapped", "the plan: is small", "code: mapped", "code: other")
+    facts = report(replace(company_plan(), notes=notes))
+    assert joined_notes(facts) == ["chat, code: mapped", "the plan: is small", "code: other"]
+
+
+def test_replicas_on_different_cards_with_one_choice_are_counted_together() -> None:
+    plan = company_plan()
+    other = replace(plan.placements[1], argv=(*plan.placements[1].argv, "--verbose"))
+    plan = replace(plan, placements=(plan.placements[0], other, *plan.placements[2:]))
+    chat = report(plan).workloads[0]
+    assert len(chat.groups) == 2
+    assert choices(chat) == {"Q4_K_M · KV q8_0 · 8 × 16Ki": 2}

@@ -83,7 +83,7 @@ def test_small_neighbours_share_a_label_and_a_tight_one_is_cut() -> None:
     crowded = replace(small, allocatable_bytes=GIB, slack_bytes=GIB // 100)
     narrow = Scale(200, GIB)
     assert any(text.endswith("…") for text in texts(card_svg(crowded, narrow)))
-    assert texts(card_svg(crowded, Scale(90, GIB)))[2:] == []
+    assert texts(card_svg(crowded, Scale(80, GIB)))[2:] == []
 
 
 def test_short_processes_before_a_long_one_label_their_own_run() -> None:

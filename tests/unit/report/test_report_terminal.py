@@ -38,10 +38,11 @@ def test_a_plan_by_price_stands_beside_prices() -> None:
         objective=Objective.PRICE,
         baselines=replace(plan.baselines, lower_bound_cards=None),
     )
-    assert table(by_price).splitlines()[2:5] == [
+    assert table(by_price).splitlines()[2:6] == [
         "  10 cards of 22      19 one FP16 model per card set · 11 first-fit-decreasing",
-        "  34.90 $/h           61.20 one FP16 model per card set · 34.90 first-fit-decreasing · "
-        "34.90 proven lower bound",
+        "  34.90 $/h           61.20 one FP16 model per card set (cards alone) · "
+        "34.90 first-fit-decreasing ·",
+        "                      34.90 proven lower bound",
         "                      25,477 $/month (730 h), of which idle 17,322",
     ]
 
