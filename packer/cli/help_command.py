@@ -32,7 +32,7 @@ def show_help(
     if page is None:
         raise InvalidInput(
             Problem(
-                "P0408",
+                "P0483",
                 f"there is no help on {topic!r}",
                 help="give the number in the brackets of an error, such as P0103, or exit-status",
             )

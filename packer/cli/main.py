@@ -8,13 +8,16 @@ import typer
 from packer import __version__
 from packer.cli import (
     catalogue_command,
+    estimate_command,
     exit_status,
     explain_command,
     help_command,
+    inspect_command,
     plan_command,
     render_command,
     report_command,
     schema_command,
+    solve_command,
     validate_command,
 )
 from packer.cli.console import say, say_error
@@ -33,6 +36,8 @@ app = typer.Typer(
     ),
 )
 for module in (
+    inspect_command,
+    estimate_command,
     validate_command,
     plan_command,
     explain_command,
@@ -40,6 +45,7 @@ for module in (
     report_command,
     catalogue_command,
     schema_command,
+    solve_command,
     help_command,
 ):
     module.add_to(app)

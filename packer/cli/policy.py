@@ -23,7 +23,7 @@ def parse_cost(text: str) -> Decimal:
         value = Decimal("NaN")
     if not value.is_finite() or value < 0:
         raise InvalidInput(
-            Problem("P0405", f"--max-cost {text!r} is not a price per hour", help="write 12/h")
+            Problem("P0480", f"--max-cost {text!r} is not a price per hour", help="write 12/h")
         )
     return value
 
@@ -40,7 +40,7 @@ def parse_headroom(text: str) -> Decimal:
         value = Decimal("NaN")
     if not (value.is_finite() and 0 <= value <= 1 and text.strip().endswith("%")):
         raise InvalidInput(
-            Problem("P0406", f"--min-headroom {text!r} is not a percentage", help="write 10%")
+            Problem("P0481", f"--min-headroom {text!r} is not a percentage", help="write 10%")
         )
     return value
 

@@ -35,7 +35,7 @@ def report(
     if unknown or not chosen:
         raise InvalidInput(
             Problem(
-                "P0407",
+                "P0482",
                 f"--format {formats!r} names no known format",
                 help=f"choose from {', '.join(FORMATS)}",
             )

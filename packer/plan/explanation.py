@@ -39,7 +39,7 @@ def _summary(plan: Plan, name: str) -> WorkloadSummary:
     names = [summary.name for summary in plan.workloads]
     near = get_close_matches(name, names, 1)
     hint = f"did you mean {near[0]}?" if near else f"the plan has {', '.join(names)}"
-    raise InvalidInput(Problem("P0802", f"the plan has no workload {name!r}", help=hint))
+    raise InvalidInput(Problem("P0806", f"the plan has no workload {name!r}", help=hint))
 
 
 def _placement_lines(plan: Plan, one: Placement) -> list[str]:

@@ -1,0 +1,54 @@
+"""The Python API: what the command line does, as functions; wires the floors together.
+
+::
+
+    from packer import api
+    inputs = api.load("fleet.yaml", "inventory.yaml")
+    plan = api.plan(inputs)
+    print(api.plan_table(plan))
+    api.render(plan, "build/manifests")
+    api.report(plan, "build/report")
+
+Each function imports what it needs when it is called, so that asking for little loads little.
+"""
+
+from packer.api.estimating import (
+    cache_costs,
+    estimate_batch,
+    estimate_command,
+    estimate_process,
+    inspect,
+    largest_context,
+)
+from packer.api.inputs import Input, load
+from packer.api.manifests import guarantees, manifests, render
+from packer.api.planning import plan
+from packer.api.reports import catalogue, report, schema_text
+from packer.api.saved_plan import explain, plan_table, plan_text, plan_yaml, read_plan, save
+from packer.api.solving import solve, verify
+
+__all__ = [
+    "Input",
+    "cache_costs",
+    "catalogue",
+    "estimate_batch",
+    "estimate_command",
+    "estimate_process",
+    "explain",
+    "guarantees",
+    "inspect",
+    "largest_context",
+    "load",
+    "manifests",
+    "plan",
+    "plan_table",
+    "plan_text",
+    "plan_yaml",
+    "read_plan",
+    "render",
+    "report",
+    "save",
+    "schema_text",
+    "solve",
+    "verify",
+]

@@ -1,0 +1,87 @@
+"""Kubernetes manifests of a plan."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packer.domain.node import Sharing
+
+if TYPE_CHECKING:
+    from packer.kubernetes_objects.card_groups import CardGroup
+    from packer.kubernetes_objects.options import RenderOptions
+    from packer.plan.plan import Plan
+
+
+def manifests(
+    plan: "Plan",
+    *,
+    namespace: str = "llm",
+    sharing: Sharing | None = None,
+    allow_host_path: bool = False,
+) -> dict[str, str]:
+    """Kubernetes manifests of a plan: relative path → YAML."""
+    from packer.kubernetes_objects.render import render as render_objects
+
+    return render_objects(plan, _render_options(plan, namespace, sharing, allow_host_path))
+
+
+def _render_options(
+    plan: "Plan", namespace: str, sharing: Sharing | None, allow_host_path: bool
+) -> "RenderOptions":
+    from packer.domain.serving_options import ServingOptions
+    from packer.kubernetes_objects.options import PRESET_PATH, RenderOptions
+    from packer.llamacpp.arguments import parse_arguments
+    from packer.llamacpp.command import format_router_command
+    from packer.llamacpp.router_preset import format_preset
+
+    build = plan.server.build
+
+    def preset(group: "CardGroup") -> str:
+        models = []
+        for one in group.placements:
+            told = parse_arguments(one.argv, build=build)
+            options = replace(told, devices=group.device_names(one))
+            draft = told.draft.model if told.draft else ""
+            serving = ServingOptions(
+                alias=one.workload,
+                model_path=told.model,
+                draft_path=draft,
+                projector_path=told.projector or "",
+            )
+            models.append((options, serving))
+        return format_preset(models, build=build)
+
+    def router_command(group: "CardGroup") -> tuple[str, ...]:
+        serving = ServingOptions(alias="", model_path="")
+        return format_router_command(PRESET_PATH, len(group.placements), serving, build=build)
+
+    return RenderOptions(
+        namespace=namespace,
+        sharing=sharing,
+        allow_host_path=allow_host_path,
+        preset=preset,
+        router_command=router_command,
+    )
+
+
+def render(
+    plan: "Plan",
+    out: str | Path,
+    *,
+    namespace: str = "llm",
+    sharing: Sharing | None = None,
+    allow_host_path: bool = False,
+) -> tuple[str, ...]:
+    """Write the manifests of a plan into a folder; returns their relative paths."""
+    from packer.files.directory import write_tree
+
+    texts = manifests(plan, namespace=namespace, sharing=sharing, allow_host_path=allow_host_path)
+    write_tree(Path(out), texts, "manifests")
+    return tuple(sorted(texts))
+
+
+def guarantees(plan: "Plan", *, sharing: Sharing | None = None) -> tuple[str, ...]:
+    """Per card: what is planned, and what the sharing mechanism guarantees."""
+    from packer.kubernetes_objects.guarantees import describe_guarantees
+
+    return tuple(describe_guarantees(plan, sharing))

@@ -1,0 +1,89 @@
+"""A plan from inputs: the floors below wired together."""
+
+import os
+import platform
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from packer import __version__
+from packer.api.inputs import Input
+
+if TYPE_CHECKING:
+    from packer.plan.plan import Plan
+    from packer.plan.tools import Facts, Tools
+    from packer.solver.outcome import Progress
+
+
+def plan(
+    inputs: Input,
+    *,
+    time_limit_seconds: float = 60.0,
+    gap: float = 0.0,
+    seed: int = 1,
+    workers: int = 2,
+    progress: "Callable[[Progress], None] | None" = None,
+) -> "Plan":
+    """The plan of a fleet on an inventory: optimal, or with its certified gap; always audited.
+
+    Raises:
+        Infeasible: No placement exists; carries the reasons and what would help.
+        OutOfTime: No plan was found in time; carries the bound.
+        InvalidInput: The objective is price, and a pool has none.
+    """
+    from packer.plan.planning import make_plan
+    from packer.solver.stopping import Limits
+
+    limits = Limits(time_seconds=time_limit_seconds, gap=gap, seed=seed, workers=workers)
+    build = inputs.fleet.server_image.build
+    return make_plan(
+        inputs.fleet,
+        inputs.inventory,
+        _tools(build),
+        _facts(inputs),
+        limits=limits,
+        progress=progress,
+    )
+
+
+def _tools(build: str) -> "Tools":
+    from packer.llamacpp.arguments import parse_arguments
+    from packer.llamacpp.command import format_command
+    from packer.plan.tools import Tools
+
+    return Tools(
+        format_command=lambda options, serving: format_command(options, serving, build=build),
+        parse_arguments=lambda argv: parse_arguments(argv, build=build),
+    )
+
+
+def _facts(inputs: Input) -> "Facts":
+    from importlib.metadata import version
+
+    from packer.catalogue.edition import catalogue_edition
+    from packer.plan.plan import Inputs, Run, Versions
+    from packer.plan.tools import Facts
+
+    return Facts(
+        inputs=Inputs(
+            fleet_name=inputs.fleet.name,
+            fleet_sha256=inputs.fleet_sha256,
+            inventory_name=inputs.inventory.name,
+            inventory_sha256=inputs.inventory_sha256,
+        ),
+        versions=Versions(
+            gpu_packer=__version__,
+            ortools=version("ortools"),
+            llama_cpp_build=inputs.fleet.server_image.build,
+            catalogue=catalogue_edition(),
+        ),
+        run=Run(
+            solver_seconds=0.0,
+            total_seconds=0.0,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            python=platform.python_version(),
+            platform=f"{sys.platform} {platform.machine()}",
+            processors=os.cpu_count() or 1,
+        ),
+    )
