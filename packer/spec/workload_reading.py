@@ -41,6 +41,7 @@ class WorkloadReader:
         self._lookups = lookups
         self._problems = problems
         self._headers = Headers(lookups, document.folder)
+        self._families: dict[str, tuple[GpuProduct, ...]] = {}
 
     def workload(self, options: OptionsInFile) -> Workload | None:
         """The workload with the headers of its models; None if it says no context."""
@@ -118,8 +119,14 @@ class WorkloadReader:
         found: list[GpuProduct] = []
         for index, name in enumerate(names):
             with located(self._problems, options.where("gpus", key, index)):
-                found += self._lookups.gpu_family(name) or (self._lookups.gpu(name),)
+                found += self._family(name)
         return tuple(dict.fromkeys(product.name for product in found))
+
+    def _family(self, name: str) -> tuple[GpuProduct, ...]:
+        """Every product a name stands for, looked up once per fleet."""
+        if name not in self._families:
+            self._families[name] = self._lookups.gpu_family(name) or (self._lookups.gpu(name),)
+        return self._families[name]
 
 
 def _given(entry: WorkloadEntry) -> dict[str, Any]:
