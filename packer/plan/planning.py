@@ -79,7 +79,7 @@ def _require_prices(fleet: Fleet, inventory: Inventory) -> None:
     if missing:
         problems.append(
             Problem(
-                "P0230",
+                "P0211",
                 f"objective price, but no pricePerHour for {', '.join(missing)}",
                 help="add pricePerHour to these pools, or write objective: cards",
             )
@@ -87,7 +87,7 @@ def _require_prices(fleet: Fleet, inventory: Inventory) -> None:
     if len(currencies) > 1:
         problems.append(
             Problem(
-                "P0233",
+                "P0212",
                 f"prices in different currencies: {', '.join(sorted(currencies))}",
                 help="give every pool's price in one currency",
             )
