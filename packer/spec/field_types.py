@@ -1,4 +1,4 @@
-"""Types of single values in the files: names, quantities, money, words. Each refuses in words."""
+"""Types of single texts and flags in the files; each refuses in words."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BeforeValidator,
-    Field,
     GetCoreSchemaHandler,
     Strict,
     WithJsonSchema,
@@ -18,13 +17,9 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from packer.domain.model_mount import model_pod_path
 from packer.domain.mount import QUANTIZATION_PLACE, InvalidMount
-from packer.units import InvalidQuantity, parse_whole
 
 LONGEST_NAME = 40
 """Names become parts of object names such as ``slot-<pool>-<node>-gpu15``, at most 63 long."""
-MOST_BYTES = 2**50
-MOST_TOKENS = 2**27
-_LARGEST_PRICE = 10**6
 
 Flag = Annotated[bool, Strict()]
 Whole = Annotated[int, Strict()]
@@ -172,55 +167,6 @@ SourceText = Annotated[str, SOURCE_TEXT]
 
 CacheType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
 """Element types llama.cpp takes for ``--cache-type-k``. Source: b11434, common/arg.cpp."""
-
-
-def _quantity(value: object) -> int:
-    """Whole number from a Kubernetes quantity, as text or as a number."""
-    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
-        raise refusal("quantity_type", "a quantity is needed", "such as 24Gi")
-    try:
-        return parse_whole(value if isinstance(value, int) else str(value))
-    except InvalidQuantity as error:
-        why, _, help_ = str(error).partition("; ")
-        raise refusal("quantity", why, help_) from error
-
-
-def _quantity_schema(example: str, least: int) -> WithJsonSchema:
-    pattern = r"^\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2}|[KMGTPE]i|[numkMGTPE])?$"
-    text = {"type": "string", "pattern": pattern}
-    number = {"type": "integer", "minimum": least}
-    return WithJsonSchema({"anyOf": [text, number], "examples": [example]})
-
-
-Bytes = Annotated[
-    int, BeforeValidator(_quantity), Field(ge=0, le=MOST_BYTES), _quantity_schema("2Gi", 0)
-]
-PositiveBytes = Annotated[
-    int, BeforeValidator(_quantity), Field(ge=1, le=MOST_BYTES), _quantity_schema("256Gi", 1)
-]
-Tokens = Annotated[
-    int, BeforeValidator(_quantity), Field(ge=1, le=MOST_TOKENS), _quantity_schema("16Ki", 1)
-]
-
-
-def _money(value: object) -> Decimal:
-    """Price as an exact decimal; text is refused, so that no currency sign slips in."""
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise refusal("money", "a price is a number per hour", "such as 7.20")
-    amount = Decimal(value)
-    if not 0 < amount <= _LARGEST_PRICE:
-        help_ = "leave the price out where it is unknown"
-        raise refusal("money_range", f"a price lies above 0 and up to {_LARGEST_PRICE}", help_)
-    if amount != round(amount, 6):
-        raise refusal("money", "more than six decimals are not read", f"such as {amount:.6f}")
-    return amount
-
-
-Money = Annotated[
-    Decimal,
-    BeforeValidator(_money),
-    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": _LARGEST_PRICE}),
-]
 
 
 def _day(value: object) -> date:

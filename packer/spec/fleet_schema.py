@@ -6,7 +6,6 @@ from pydantic import Field
 
 from packer.spec.field_types import (
     BuildNumber,
-    Bytes,
     CacheType,
     FileReference,
     Flag,
@@ -15,9 +14,9 @@ from packer.spec.field_types import (
     ModelReference,
     QuantizationName,
     ServiceName,
-    Tokens,
     Whole,
 )
+from packer.spec.quantity_types import Bytes, Tokens
 from packer.spec.strict_model import Metadata, StrictModel
 
 MOST_WORKLOADS = 5_000

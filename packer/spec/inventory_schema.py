@@ -6,22 +6,20 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag
 
 from packer.spec.field_types import (
-    Bytes,
     CardKey,
     ComputeCapability,
     Currency,
     Day,
     GpuName,
     GpuUuid,
-    Money,
     Name,
     NodeName,
-    PositiveBytes,
     ProductLabel,
     SourceText,
     Whole,
     ZoneName,
 )
+from packer.spec.quantity_types import Bytes, Money, PositiveBytes
 from packer.spec.strict_model import MAPPING_TAG, VALUE_TAG, Metadata, StrictModel
 
 MOST_POOLS = 1_000
