@@ -15,12 +15,12 @@ _DRA_LIMITS = (
 )
 _WHOLE_LIMITS = (
     "Whole cards (whole): the device plugin gives a pod its cards and nobody else any part of "
-    "them. Inside the pod nothing enforces the models' shares, and the router process may hold a "
-    "CUDA context of its own on every card, which the plan does not count."
+    "them. Inside the pod nothing enforces the models' shares, and any process, the router too, "
+    "may hold a CUDA context on every card of the pod; the plan counts one on the model's own cards."
 )
 _PCI_ORDER = (
     "No UUID pins these cards: the plan's card numbers stand for the cards a pod is given, in PCI "
-    "bus order. All pods of one claim see the same cards in that order, so what the plan puts "
+    "bus order. Whoever shares them sees the same cards in that order, so what the plan puts "
     "together stays together; which slot of the machine it is can differ."
 )
 
