@@ -57,13 +57,13 @@ def write_tiny_model(path: Path, shape: TinyShape | None = None) -> Path:
     """Write a model that llama.cpp loads and serves; returns ``path``."""
     shape = shape or TinyShape()
     writer = gguf.GGUFWriter(path, shape.architecture)
-    _add_hyper_parameters(writer, shape)
-    _add_vocabulary(writer, shape)
+    add_hyper_parameters(writer, shape)
+    add_vocabulary(writer, shape)
     for name, extents in _tensors(shape):
         is_matrix = len(extents) > 1 and "gate_inp" not in name
         kind = shape.weight_type if is_matrix else Type.F32
-        _add_tensor(writer, name, extents, kind)
-    _close(writer)
+        add_tensor(writer, name, extents, kind)
+    close_writer(writer)
     return path
 
 
@@ -71,19 +71,20 @@ def write_tokenizer_heavy_header(path: Path, tokens: int = 131_072) -> Path:
     """Write a header with a real-sized vocabulary and merges, and hardly anything else."""
     shape = TinyShape(architecture="qwen3", layers=1)
     writer = gguf.GGUFWriter(path, shape.architecture)
-    _add_hyper_parameters(writer, shape)
+    add_hyper_parameters(writer, shape)
     names = [f"token-{number:06d}" for number in range(tokens)]
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("qwen2")
     writer.add_token_list(names)
     writer.add_token_types([int(gguf.TokenType.NORMAL)] * tokens)
     writer.add_token_merges([f"{left} {left}" for left in names])
-    _add_tensor(writer, "output_norm.weight", (shape.width,), Type.F32)
-    _close(writer)
+    add_tensor(writer, "output_norm.weight", (shape.width,), Type.F32)
+    close_writer(writer)
     return path
 
 
-def _add_hyper_parameters(writer: gguf.GGUFWriter, shape: TinyShape) -> None:
+def add_hyper_parameters(writer: gguf.GGUFWriter, shape: TinyShape) -> None:
+    """Keys every architecture asks for, and those of experts and windows."""
     writer.add_name(f"tiny {shape.architecture}")
     writer.add_context_length(shape.context)
     writer.add_embedding_length(shape.width)
@@ -103,7 +104,7 @@ def _add_hyper_parameters(writer: gguf.GGUFWriter, shape: TinyShape) -> None:
         writer.add_sliding_window(shape.window)
 
 
-def _add_vocabulary(writer: gguf.GGUFWriter, shape: TinyShape) -> None:
+def add_vocabulary(writer: gguf.GGUFWriter, shape: TinyShape) -> None:
     """A sentence-piece vocabulary: any text is some sequence of bytes."""
     kinds = gguf.TokenType
     byte_tokens = [f"<0x{byte:02X}>" for byte in range(256)]
@@ -178,7 +179,7 @@ def _feed_forward(shape: TinyShape) -> Iterator[tuple[str, tuple[int, ...]]]:
         yield "ffn_up_exps.bias", (inner, experts)
 
 
-def _add_tensor(writer: gguf.GGUFWriter, name: str, extents: tuple[int, ...], kind: Type) -> None:
+def add_tensor(writer: gguf.GGUFWriter, name: str, extents: tuple[int, ...], kind: Type) -> None:
     """Random floats, or zeros packed in blocks for any other type."""
     if kind is Type.F32:
         count = math.prod(extents)
@@ -190,7 +191,8 @@ def _add_tensor(writer: gguf.GGUFWriter, name: str, extents: tuple[int, ...], ki
     writer.add_tensor(name, numpy.zeros(packed, numpy.uint8), raw_dtype=kind)
 
 
-def _close(writer: gguf.GGUFWriter) -> None:
+def close_writer(writer: gguf.GGUFWriter) -> None:
+    """Write everything out."""
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

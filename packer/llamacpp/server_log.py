@@ -43,6 +43,8 @@ class LoadedContext:
     Attributes:
         counts: What it printed of itself: ``n_ctx``, ``n_ctx_seq``, ``n_seq_max``, ``n_ubatch`` …
         flash_attention: None if the log does not say.
+        compute_bytes: As first reserved, if another context exists: later reservations do not say
+            whose they are.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
@@ -112,6 +114,7 @@ class _Reader:
         self.unaccounted: dict[str, int] = {}
         self._model = LoadedModel("")
         self._context = LoadedContext()
+        self._is_reservation_ours = True
 
     def read(self, line: str) -> None:
         """Take in one line."""
@@ -133,19 +136,29 @@ class _Reader:
         if _CONTEXT.search(line) and (self._context.counts or not self._model.contexts):
             self._context = LoadedContext()
             self._model.contexts.append(self._context)
+            self._is_reservation_ours = True
         if match := _COUNT.search(line):
             self._context.counts[match[1]] = int(match[2])
         if (match := _ATTENTION.search(line)) and (match[1] or match[2]) in _ENABLED:
             self._context.flash_attention = _ENABLED[match[1] or match[2]]
         if _RESERVING.search(line):
-            self._context.compute_bytes.clear()
+            self._begin_reservation()
         if match := _OFFLOADED.search(line):
             self._model.gpu_layers = int(match[1])
+
+    def _begin_reservation(self) -> None:
+        """A context reserves at its start, and again when something is attached to it."""
+        contexts = sum(len(model.contexts) for model in self.models.values())
+        self._is_reservation_ours = contexts < 2 or not self._context.compute_bytes
+        if self._is_reservation_ours:
+            self._context.compute_bytes.clear()
 
     def _add_buffer(self, match: re.Match[str]) -> None:
         size = round(float(match["mib"]) * MIB)
         if match["who"] in ("reserve_compute_meta", "alloc_compute_meta"):
             self.projector[match["device"]] = size
+            return
+        if match["kind"] == "compute" and not self._is_reservation_ours:
             return
         sizes = {
             "model": self._model.weights_bytes,

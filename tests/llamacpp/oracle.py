@@ -18,8 +18,11 @@ _CHILD = "tests.llamacpp.oracle_child"
 _ROOT = Path(__file__).parents[2]
 _GPU_FLAGS = ("--device", "-dev", "--spec-draft-device", "-devd", "--mmproj-device", "-mmdev")
 _OVERRIDE_FLAGS = ("--override-tensor", "-ot", "--spec-draft-override-tensor", "-otd")
-_MODEL_FLAGS = ("--model", "-m")
-_DRAFT_FLAGS = ("--spec-draft-model", "-md")
+# A grey square of 8 x 8 pixels.
+_PICTURE = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAAAAADhZOFXAAAADklEQVR42mNogAIGyhgAgIQgARDoahcA"
+    "AAAASUVORK5CYII="
+)
 _PORT_FLAGS = {"--port": "0", "--host": "127.0.0.1"}
 
 
@@ -190,4 +193,11 @@ def _requests(words: Sequence[str]) -> dict[str, object]:
         return {"/v1/rerank": {"query": "a", "documents": ["b", "c"]}}
     if "--embedding" in words:
         return {"/embedding": {"content": "hello"}}
+    if "--mmproj" in words:
+        content = [
+            {"type": "text", "text": "what is this?"},
+            {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{_PICTURE}"}},
+        ]
+        message = {"role": "user", "content": content}
+        return {"/v1/chat/completions": {"max_tokens": 4, "messages": [message]}}
     return {"/completion": {"prompt": "hello", "n_predict": 4}}

@@ -10,7 +10,8 @@ import os
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,16 @@ class DeviceRow(ctypes.Structure):
     )
 
 
-def silence_model_log() -> None:
+@contextmanager
+def silent_model_log() -> Iterator[None]:
     """Send the log of loading and planning nowhere; only what the parser prints is kept."""
     # abs() takes the level, returns it and touches nothing: a C function that swallows log lines.
     swallow = ctypes.cast(ctypes.CDLL(None).abs, ctypes.c_void_p)
-    _LIBRARY.llama_log_set.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+    callback, data = ctypes.c_void_p(), ctypes.c_void_p()
+    _LIBRARY.llama_log_get(ctypes.byref(callback), ctypes.byref(data))
     _LIBRARY.llama_log_set(swallow, None)
+    yield
+    _LIBRARY.llama_log_set(callback, data)
 
 
 def check_layout() -> None:
@@ -120,7 +125,6 @@ def answer_project(question: Answer) -> Answer:
     params = parsed(question["argv"])
     if params is None:
         return {"accepted": False}
-    silence_model_log()
     address = id(params) + _PARAMS_OFFSET
     model_params, context_params = (ctypes.create_string_buffer(4096) for _ in range(2))
     for name, buffer in (
@@ -135,21 +139,12 @@ def answer_project(question: Answer) -> Answer:
         "RSt6vectorIP19ggml_backend_deviceSaIS9_EERjSD_SD_14ggml_log_level"
     ]
     project.restype = None
-    project.argtypes = (
-        [ctypes.c_void_p] + [ctypes.c_char_p] + [ctypes.c_void_p] * 6 + [ctypes.c_int]
-    )
+    project.argtypes = [ctypes.c_void_p, ctypes.c_char_p, *[ctypes.c_void_p] * 6, ctypes.c_int]
     rows, devices = (ctypes.c_void_p * 3)(), (ctypes.c_void_p * 3)()
-    counts = [ctypes.c_uint32() for _ in range(3)]
+    counts = [ctypes.byref(ctypes.c_uint32()) for _ in range(3)]
     path = params.model.path.encode()
-    project(
-        rows,
-        path,
-        model_params,
-        context_params,
-        devices,
-        *map(ctypes.byref, counts),
-        _LOG_ERRORS_ONLY,
-    )
+    with silent_model_log():
+        project(rows, path, model_params, context_params, devices, *counts, _LOG_ERRORS_ONLY)
     first, last = rows[0] or 0, rows[1] or 0
     found = (DeviceRow * ((last - first) // ctypes.sizeof(DeviceRow))).from_address(first)
     parts = [{"model": r.model, "context": r.context, "compute": r.compute} for r in found]

@@ -17,6 +17,8 @@ from packer.llamacpp.arguments import parse_arguments
 from packer.llamacpp.command import format_command
 from packer.llamacpp.router_preset import format_preset
 from tests.llamacpp.oracle import Oracle, serve_and_complete
+from tests.tiny_companions import write_tiny_lora, write_tiny_projector
+from tests.tiny_hybrid import write_tiny_hybrid
 from tests.tiny_models import ARCHITECTURES, TinyShape, write_tiny_model
 
 BUILD = "b11549"
@@ -90,6 +92,27 @@ def test_every_kind_of_server_answers(
     assert served.is_accepted, served.log
     assert served.replies["/health"][0] == 200
     assert served.replies[path][0] == 200, served.replies[path]
+
+
+def test_a_server_with_a_projector_looks_at_a_picture(oracle: Oracle, tmp_path: Path) -> None:
+    options = replace(PLANNED, projector="/models/mmproj.gguf", lora=("/models/lora.gguf",))
+    shape = TinyShape(architecture="gemma3")
+    tiny = {
+        SERVING.model_path: write_tiny_model(tmp_path / "tiny.gguf", shape),
+        "/models/mmproj.gguf": write_tiny_projector(tmp_path / "mmproj.gguf"),
+        "/models/lora.gguf": write_tiny_lora(tmp_path / "lora.gguf", shape),
+    }
+    served = serve_and_complete(format_command(options, SERVING, build=BUILD), tiny, oracle)
+    status, text = served.replies["/v1/chat/completions"]
+    assert status == 200, text
+    assert '"completion_tokens":4' in text
+
+
+def test_a_server_drafts_with_its_own_last_block(oracle: Oracle, tmp_path: Path) -> None:
+    options = replace(PLANNED, speculation=("draft-mtp",), draft_depth=2)
+    tiny = {SERVING.model_path: write_tiny_hybrid(tmp_path / "tiny.gguf")}
+    served = serve_and_complete(format_command(options, SERVING, build=BUILD), tiny, oracle)
+    assert served.replies["/completion"][0] == 200, served.log
 
 
 def test_a_refused_command_line_is_reported_with_what_was_printed(oracle: Oracle) -> None:

@@ -9,8 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from packer.gguf.header import read_model_file
-from packer.llamacpp.arguments import parse_arguments
-from packer.memory.estimate import estimate_memory
+from tests.llamacpp.agreement import assert_equal
 from tests.llamacpp.model_strategies import sizing_flags, tiny_shapes
 from tests.llamacpp.oracle import Oracle
 from tests.tiny_models import TinyShape, write_tiny_model
@@ -30,6 +29,4 @@ def test_weights_and_context_equal_the_real_projection(
     for flags in command_lines:
         argv = ["llama-server", "-m", str(path), *flags, "--fit", "off", "--no-repack"]
         real = oracle.project(argv)
-        assert real.is_accepted, real.log
-        host = estimate_memory(model, parse_arguments(argv), ()).host
-        assert (host.weights_bytes, host.context_bytes) == (real.weights_bytes, real.context_bytes)
+        assert_equal(model, argv, real)

@@ -36,6 +36,10 @@ sched_reserve:      CUDA0 compute buffer size =   304.00 MiB
 llama_context: constructing llama_context
 llama_context: n_ctx                 = 8192
 llama_kv_cache:      CUDA1 KV buffer size =    16.00 MiB
+sched_reserve: reserving ...
+sched_reserve:      CUDA1 compute buffer size =   110.00 MiB
+sched_reserve: reserving ...
+sched_reserve:      CUDA0 compute buffer size =   310.00 MiB
 reserve_compute_meta:      CUDA0 compute buffer size =    69.12 MiB
 common_memory_breakdown_print: |   - CUDA0 (RTX 4090)   | 24080 = 20000 + (3000 =  2000 +     640 +     304) +        1080 |
 common_memory_breakdown_print: |   - Host               |                  282 =   281 +       0 +       0                |
@@ -74,6 +78,7 @@ def test_the_last_pass_counts_and_caches_add_up() -> None:
     assert main.compute_bytes == {"CUDA0": 304 * MIB}
     assert main.output_bytes == {"CUDA_Host": round(0.49 * MIB)}
     assert nextn.cache_bytes == {"CUDA1": 16 * MIB}
+    assert nextn.compute_bytes == {"CUDA1": 110 * MIB}
 
 
 def test_cards_projector_and_what_is_unaccounted() -> None:

@@ -1,0 +1,22 @@
+"""Our estimate beside the real projection."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from packer.domain.model import ModelFile
+from packer.errors import InvalidInput
+from packer.llamacpp.arguments import parse_arguments
+from packer.memory.estimate import estimate_memory
+from tests.llamacpp.oracle import Projected
+
+
+def assert_equal(model: ModelFile, argv: Sequence[str], real: Projected) -> None:
+    """Weights and context equal to the byte; what llama.cpp refuses, we refuse."""
+    options = parse_arguments(argv)
+    if not real.is_accepted:
+        with pytest.raises(InvalidInput):
+            estimate_memory(model, options, ())
+        return
+    host = estimate_memory(model, options, ()).host
+    assert (host.weights_bytes, host.context_bytes) == (real.weights_bytes, real.context_bytes)
