@@ -16,7 +16,7 @@ _DRA_LIMITS = (
 _WHOLE_LIMITS = (
     "Whole cards (whole): the device plugin gives a pod its cards and nobody else any part of "
     "them. Inside the pod nothing enforces the models' shares, and any process, the router too, "
-    "may hold a CUDA context on every card of the pod; the plan counts one on the model's own cards."
+    "may hold a CUDA context on every card of the pod; the plan counts one on a model's own cards."
 )
 _PCI_ORDER = (
     "No UUID pins these cards: the plan's card numbers stand for the cards a pod is given, in PCI "
