@@ -4,7 +4,7 @@ The size of a compute buffer is not a sum: a tensor's memory is reused once its 
 run, so what is reserved is the highest address the allocator ever hands out for the largest graph.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 
 from packer.memory.compute_tensor import GraphTensor
 
@@ -29,22 +29,35 @@ class _Arena:
         self.starts = [0]
         self.sizes = [_ENDLESS]
         self.peak = 0
+        self.choices: list[int] = []
+
+    @property
+    def picture(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Free blocks: where they start and how large they are."""
+        return tuple(self.starts), tuple(self.sizes)
 
     def take(self, wanted: int) -> int:
         """Address of a new block: the smallest hole that fits, else the end."""
         wanted += -wanted % self.alignment
         sizes = self.sizes
-        chosen, best = len(sizes) - 1, _ENDLESS
-        for index in range(chosen):
+        last = chosen = len(sizes) - 1
+        best, fitting = _ENDLESS, 0
+        for index in range(last):
             size = sizes[index]
-            if wanted <= size <= best:
-                chosen, best = index, size
+            if wanted <= size:
+                fitting += 1 << index
+                if size <= best:
+                    chosen, best = index, size
         address = self.starts[chosen]
         self.starts[chosen] += wanted
         sizes[chosen] -= wanted
-        if sizes[chosen] == 0:
+        is_used_up = sizes[chosen] == 0
+        if is_used_up:
             del self.starts[chosen], sizes[chosen]
-        self.peak = max(self.peak, address + wanted)
+        is_peak = address + wanted > self.peak
+        if is_peak:
+            self.peak = address + wanted
+        self.choices.append(((fitting * 64 + chosen) * 2 + is_used_up) * 2 + is_peak)
         return address
 
     def give(self, address: int, size: int) -> None:
@@ -62,7 +75,10 @@ class _Arena:
                 if index:
                     self._join(index - 1)
                 return
-        index = sum(start < address for start in starts)
+        # Empty blocks can leave the list out of order; llama.cpp stops at the first larger one.
+        index = 0
+        while index < len(starts) and starts[index] < address:
+            index += 1
         starts.insert(index, address)
         sizes.insert(index, size)
 
@@ -86,18 +102,37 @@ class GraphAllocator:
         """One arena per backend; ``size_of`` gives the bytes a backend needs for a tensor."""
         self._arenas = [_Arena(alignment) for alignment in alignments]
         self._size_of = size_of
+        self.pictures: dict[int, tuple[object, ...]] = {}
 
     @property
     def peaks(self) -> tuple[int, ...]:
         """Bytes each backend must reserve."""
         return tuple(arena.peak for arena in self._arenas)
 
-    def run(self, leaves: Sequence[GraphTensor], nodes: Sequence[GraphTensor]) -> tuple[int, ...]:
-        """Bytes each backend must reserve for a graph whose tensors have a backend. Exact."""
+    @property
+    def decisions(self) -> tuple[int, ...]:
+        """Every choice taken so far; equal choices mean sizes that grow in proportion."""
+        return tuple(choice for arena in self._arenas for choice in (*arena.choices, -1))
+
+    def run(
+        self,
+        leaves: Sequence[GraphTensor],
+        nodes: Sequence[GraphTensor],
+        watched: Container[int] = (),
+    ) -> tuple[int, ...]:
+        """Bytes each backend must reserve for a graph whose tensors have a backend. Exact.
+
+        Args:
+            leaves: Tensors that get memory before anything runs.
+            nodes: Operations in order.
+            watched: Identities of operations behind which ``pictures`` keeps the free blocks.
+        """
         for leaf in leaves:
             self._place(leaf)
         self._count(nodes)
         for node in nodes:
+            if id(node) in watched:
+                self.pictures[id(node)] = tuple(arena.picture for arena in self._arenas)
             for source in node.sources:
                 self._place(source)
             self._place(node)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from packer.domain.model import ModelFile
 from packer.domain.server_options import ServerOptions
@@ -9,22 +10,35 @@ from packer.memory.compute_graphs.context import Batch, GraphContext
 from packer.memory.flash_attention import transposes_values
 from packer.memory.hyperparameters import HyperParameters, read_hyperparameters
 from packer.memory.kv_cache import window_cells
+from packer.memory.identity_cache import derived_once
 from packer.memory.layer_split import HOST, Layout
 from packer.memory.resolution import ResolvedContext, pad
 from packer.memory.tensor_override import overridden_device, tensor_overrides
-from packer.memory.tensor_place import Role, block_of, role_of
+from packer.memory.weights import placed_tensors
 
+_BUILD = re.compile(r"b(\d+)")
+_FIRST_BUILD_WITH_FEWER_OUTPUTS = 9500
+_EMBEDDING = "token_embd.weight"
 _POOLINGS = ("none", "mean", "cls", "last", "rank")
 
 
-def prompt_batch(context: ResolvedContext) -> Batch:
+def prompt_batch(context: ResolvedContext, build: str) -> Batch:
     """The largest batch: tokens rounded up to a whole number per slot.
 
     Source: llama.cpp b11434, src/llama-context.cpp, sched_reserve() and graph_reserve().
     """
     tokens = min(context.context_cells, context.ubatch_size)
-    outputs = min(tokens, context.outputs_max)
+    outputs = tokens if _reserves_every_output(build) else min(tokens, context.outputs_max)
     return Batch(pad(tokens, context.slots), context.slots, outputs)
+
+
+def _reserves_every_output(build: str) -> bool:
+    """Whether a build makes room for the logits of a whole ubatch although it never asks for them.
+
+    Source: llama.cpp pull request 23861 ended that in June 2026, some builds before b9500.
+    """
+    match = _BUILD.fullmatch(build)
+    return match is not None and int(match[1]) < _FIRST_BUILD_WITH_FEWER_OUTPUTS
 
 
 def single_batch(context: ResolvedContext) -> Batch:
@@ -86,32 +100,41 @@ def weight_homes(
     layers: tuple[int, ...],
     backend: dict[int, int],
 ) -> Callable[[str, int], int]:
-    """Backend of a weight by name; rope factors lie with the block that reads them."""
+    """Backend of a weight by its name and the block that reads it.
+
+    Rope factors lie with the block that reads them; the output layer reads its own copy of the
+    embedding.
+    """
     patterns = [
         (re.compile(pattern), device)
         for pattern, device in tensor_overrides(options, max(backend, default=0) + 1)
     ]
-    tensors = {tensor.name: tensor for tensor in model.tensors}
-    host = backend[HOST]
+    places = _places(model)
+    host, output = backend[HOST], sizes.block_count
 
+    @lru_cache(maxsize=None)
     def home(name: str, layer: int) -> int:
         device = overridden_device(name, patterns)
         if device is not None:
             return backend[device]
-        block = block_of(tensors[name])
-        if block is not None:
-            return layers[block]
-        match role_of(tensors[name], sizes.rules):
-            case Role.INPUT:
-                return host
-            case Role.FIRST_BLOCK:
-                return layers[0]
-            case Role.EVERY_DEVICE:
-                return layers[layer]
-            case _:
-                return layers[-1]
+        place, is_on_every_device = places[name]
+        if is_on_every_device:
+            return layers[layer]
+        if name == _EMBEDDING and layer == output:
+            return layers[-1]
+        return host if place == HOST else layers[place]
 
     return home
+
+
+@derived_once
+def _places(model: ModelFile) -> dict[str, tuple[int, bool]]:
+    """Layer of every tensor, and whether each device has a copy of it."""
+    sizes = read_hyperparameters(model)
+    return {
+        tensor.name: (tensor.layer, tensor.is_on_every_device)
+        for tensor in reversed(placed_tensors(model, sizes, loads_nextn=True))
+    }
 
 
 def is_pipelined(layout: Layout, options: ServerOptions, context: ResolvedContext) -> bool:

@@ -142,6 +142,15 @@ def _can_multiply(node: GraphTensor) -> bool:
     return weight.type.name not in _UNMULTIPLIED
 
 
+def _can_combine(node: GraphTensor) -> bool:
+    """Element-wise operations want f32 or f16 on all sides; bf16 only with itself or f32."""
+    left, right = (source.type.name for source in node.sources[:2])
+    names = (left, right, node.type.name)
+    if "bf16" in names:
+        return left == node.type.name == "bf16" and right in ("bf16", "f32")
+    return all(name in ("f32", "f16") for name in names)
+
+
 def _can_gather(node: GraphTensor) -> bool:
     kind = node.sources[0].type.name
     if kind in ("iq4_nl", "mxfp4"):
@@ -175,6 +184,10 @@ def _can_index(node: GraphTensor) -> bool:
 
 
 _CHECKS = {
+    "add": _can_combine,
+    "sub": _can_combine,
+    "mul": _can_combine,
+    "div": _can_combine,
     "flash_attn": has_flash_kernel,
     "mul_mat": _can_multiply,
     "mul_mat_id": _can_multiply,

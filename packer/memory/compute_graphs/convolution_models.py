@@ -30,7 +30,7 @@ def lfm2(graph: ModelGraph) -> None:
             result = mix_experts(graph, normed, layer, routing(graph, is_normalized=True))
         else:
             result = graph.feed_forward(normed, layer)
-        hidden = graph.add(hidden, result)
+        hidden = graph.end_block(graph.add(hidden, result))
     graph.finish(graph.head(hidden, norm="token_embd_norm"))
 
 

@@ -17,7 +17,7 @@ def decode(
     attention = Attention(graph)
     hidden = embedded
     for layer in graph.context.blocks:
-        hidden = block(graph, attention, hidden, layer)
+        hidden = graph.end_block(block(graph, attention, hidden, layer))
     return graph.head(hidden, kind=final_norm)
 
 

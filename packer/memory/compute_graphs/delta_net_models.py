@@ -25,6 +25,7 @@ def qwen35(graph: ModelGraph) -> None:
         else:
             result = gated_attention(graph, attention, normed, layer)
         hidden = gated_feed_forward(graph, graph.add(result, hidden), layer)
+        graph.end_block(hidden)
     graph.finish(graph.head_of_all_rows(hidden))
 
 

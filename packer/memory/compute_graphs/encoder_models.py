@@ -24,7 +24,7 @@ def bert(graph: ModelGraph) -> None:
     kind = F16 if graph.context.has_flash_attention else F32
     mask = graph.input(kind, tokens, tokens)
     for layer in graph.context.blocks:
-        hidden = _block(graph, attention, hidden, layer, mask)
+        hidden = graph.end_block(_block(graph, attention, hidden, layer, mask))
     graph.embeddings = graph.keep(hidden)
     graph.expand(hidden)
 

@@ -3,7 +3,7 @@
 Source of each function: llama.cpp b11434, the file of that name in src/models/.
 """
 
-from packer.memory.compute_graphs.attention import Attention, rotate as turn_heads
+from packer.memory.compute_graphs.attention import Attention
 from packer.memory.compute_graphs.decoders import decode, is_last, project, rotate
 from packer.memory.compute_graphs.experts import mix_experts, routing
 from packer.memory.compute_graphs.model_graph import ModelGraph
@@ -21,7 +21,7 @@ def deepseek2(graph: ModelGraph) -> None:
         graph: ModelGraph, attention: Attention, hidden: GraphTensor, layer: int
     ) -> GraphTensor:
         normed = graph.norm(hidden, layer, "attn_norm")
-        result = _latent_attention(graph, attention, normed, layer, scales)
+        result = latent_attention(graph, attention, normed, layer, scales)
         return _second_half(graph, result, hidden, layer, "ffn_norm")
 
     graph.finish(decode(graph, block, embedded))
@@ -82,12 +82,12 @@ def mixed_feed_forward(graph: ModelGraph, normed: GraphTensor, layer: int) -> Gr
     return graph.add(mixed, graph.feed_forward(normed, layer, suffix="_shexp"))
 
 
-def _latent_attention(
+def latent_attention(
     graph: ModelGraph,
     attention: Attention,
     normed: GraphTensor,
     layer: int,
-    scales: GraphTensor | None,
+    scales: GraphTensor | None = None,
 ) -> GraphTensor:
     """Attention on compressed keys, or on the expanded ones of older files."""
     narrow = _narrow_query(graph, normed, layer)
@@ -272,6 +272,3 @@ def _mask_of(graph: ModelGraph, mask: GraphTensor, picked: GraphTensor) -> Graph
     strides = opened.layout
     shown = graph.view(opened, (cells, tokens, 1, streams), (strides[2], strides[3], strides[3]))
     return graph.add(shown, mask)
-
-
-__all__ = ["deepseek2", "deepseek32", "glm4_moe", "mixed_feed_forward", "turn_heads"]

@@ -34,6 +34,7 @@ def gemma4(graph: ModelGraph) -> None:
         scale = graph.weight(layer, "layer_output_scale")
         if scale is not None:
             hidden = graph.mul(hidden, scale)
+        graph.end_block(hidden)
     logits = graph.head_of_all_rows(hidden)
     graph.finish(capped(graph, logits) if graph.number("final_logit_softcapping") else logits)
 
@@ -69,7 +70,7 @@ def gemma3n(graph: ModelGraph) -> None:
     others = _projected(graph, "altup_proj", copies, length)
     streams = graph.concat(embedded, others, 2)
     for layer in graph.context.blocks:
-        streams = _gemma3n_block(graph, attention, streams, layer, extra)
+        streams = graph.end_block(_gemma3n_block(graph, attention, streams, layer, extra))
     length = _length(graph, _slice(graph, streams, 0))
     others = _projected(graph, "altup_unembd_proj", _rest(graph, streams), length)
     merged = _slice(graph, streams, 0)

@@ -14,6 +14,7 @@ from packer.memory.compute_graphs import (
     windowed_models,
 )
 from packer.memory.compute_graphs.model_graph import ModelGraph
+from packer.memory.compute_graphs.nextn_models import NEXTN_BLOCKS, draft_with_nextn
 from packer.memory.compute_graphs.pooling import add_pooling
 
 _BUILDERS: dict[str, Callable[[ModelGraph], None]] = {
@@ -57,11 +58,20 @@ BUILDERS: Mapping[str, Callable[[ModelGraph], None]] = MappingProxyType(_BUILDER
 """Builder of the trunk's graph by architecture."""
 
 
+def is_known(architecture: str, *, is_nextn: bool) -> bool:
+    """Whether an architecture's graph is built by its own rules rather than guessed."""
+    return architecture in (NEXTN_BLOCKS if is_nextn else BUILDERS)
+
+
 def build_graph(graph: ModelGraph) -> None:
-    """Fill a graph for its model, pooling included.
+    """Fill a graph for its model and kind of context, pooling included.
 
     Raises:
         KeyError: The architecture has no builder, or the file lacks a tensor that it needs.
     """
-    BUILDERS[graph.model.architecture](graph)
+    architecture = graph.model.architecture
+    if graph.context.is_nextn:
+        draft_with_nextn(graph, NEXTN_BLOCKS[architecture])
+        return
+    BUILDERS[architecture](graph)
     add_pooling(graph)

@@ -23,7 +23,7 @@ def mamba(graph: ModelGraph) -> None:
         result = mix(graph, states, graph.norm(hidden, layer, "attn_norm"), layer)
         if is_last(graph, layer):
             result, hidden = graph.take_outputs(result, hidden)
-        hidden = graph.add(result, hidden)
+        hidden = graph.end_block(graph.add(result, hidden))
     graph.finish(graph.head(hidden))
 
 
@@ -40,7 +40,7 @@ def granite_hybrid(graph: ModelGraph) -> None:
             if graph.model.metadata.get("granitehybrid.rope.scaling.finetuned", True):
                 query, key = rotate(graph, layer, query, key)
             result = attention.attend(layer, query, key, value)
-        hidden = scaled_feed_forward(graph, result, hidden, layer)
+        hidden = graph.end_block(scaled_feed_forward(graph, result, hidden, layer))
     logits = graph.head(hidden)
     graph.finish(graph.scale(logits) if graph.number("logit_scale") else logits)
 
@@ -57,7 +57,7 @@ def nemotron_h(graph: ModelGraph) -> None:
             result = attention.attend(layer, *project(graph, normed, layer))
         else:
             result = _nemotron_feed_forward(graph, normed, layer)
-        hidden = graph.add(result, hidden)
+        hidden = graph.end_block(graph.add(result, hidden))
     graph.finish(graph.head_of_all_rows(hidden))
 
 

@@ -76,7 +76,7 @@ def gpt_oss(graph: ModelGraph) -> None:
         )
         hidden = graph.add(result, hidden)
         normed = graph.norm(hidden, layer, "post_attention_norm")
-        hidden = graph.add(mix_experts(graph, normed, layer, how), hidden)
+        hidden = graph.end_block(graph.add(mix_experts(graph, normed, layer, how), hidden))
     graph.keep(hidden)
     graph.finish(graph.head(*graph.take_outputs(hidden)))
 
