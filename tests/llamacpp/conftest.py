@@ -1,4 +1,4 @@
-"""One real llama.cpp for all tests of this folder."""
+"""One real llama.cpp per test module: flags such as --log-disable change the whole process."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from tests.llamacpp.oracle import Oracle
 from tests.tiny_models import write_tiny_model
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def oracle() -> Iterator[Oracle]:
     with Oracle() as running:
         yield running
