@@ -5,12 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packer.domain.model import ModelFile
 from packer.domain.node import Inventory
 from packer.domain.workload import Fleet
 from packer.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
     from packer.spec.lookups import Lookups
+
+_PROJECTOR = "clip"
+"""Architecture of multimodal projectors. Source: llama.cpp b11434, tools/mtmd/clip-impl.h."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,22 @@ def _lookups() -> "Lookups":
     return Lookups(
         gpu=find_gpu,
         gpu_family=gpus_matching,
-        model_file=read_model_file,
+        model_file=lambda path: _modelled(read_model_file(path)),
         catalogue_quantizations=lambda name: find_model(name).quantizations,
-        catalogue_file=lambda name, quantization: load_model_file(
-            find_model(name).id, quantization
+        catalogue_file=lambda name, quantization: _modelled(
+            load_model_file(find_model(name).id, quantization)
         ),
     )
+
+
+def _modelled(model: ModelFile) -> ModelFile:
+    """The same model, once its architecture is known to be modelled; a projector has none.
+
+    Raises:
+        UnsupportedModel: It is not; the nearest are named.
+    """
+    from packer.memory.hyperparameters import read_hyperparameters
+
+    if model.architecture != _PROJECTOR:
+        read_hyperparameters(model)
+    return model

@@ -40,7 +40,7 @@ def why_not_better(
         return f"{better} fits no card: {closest_miss(one, rank - 1)}"
     answer = resolve(_only(packed.instance, workload.name, keep))
     if answer is None:
-        return f"no plan with {better} was found"
+        return f"no plan with {better} was found in the time for such questions"
     more, proven = answer[0] - value, answer[1]
     if more <= 0:
         return f"{better} would push another workload down its list"
@@ -48,11 +48,16 @@ def why_not_better(
 
 
 def _only(instance: Instance, name: str, keep: tuple[int, ...]) -> Instance:
-    """The instance with one item's alternatives cut down."""
+    """The instance with one item's alternatives cut down, and only its objective to reach."""
     items = tuple(
-        replace(item, alternatives=tuple(item.alternatives[i] for i in keep))
-        if item.name == name
-        else item
+        replace(
+            item,
+            alternatives=tuple(
+                replace(one, penalty=0)
+                for i, one in enumerate(item.alternatives)
+                if item.name != name or i in keep
+            ),
+        )
         for item in instance.items
     )
     return replace(instance, items=items, even_headroom=False)

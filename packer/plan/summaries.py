@@ -1,8 +1,7 @@
 """Per workload: what was asked, what was refused, and what something better would take."""
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from packer.plan.better_quantization import refused_alternatives, why_not_better, worst_rank
 from packer.plan.plan import WorkloadSummary
@@ -13,31 +12,33 @@ from packer.solver.instance import Instance
 from packer.solver.solve import solve
 from packer.solver.stopping import Limits
 
-# A question is a small solve of its own; both limits keep a plan's explanation shorter than it.
-_QUESTION_EFFORT = 0.05
-_ALL_QUESTIONS_SECONDS = 20.0
+# A question is a small solve of its own. Effort and number are limited, not time: a plan must not
+# depend on how fast the machine is.
+_QUESTION_EFFORT = 0.02
+_MOST_QUESTIONS = 12
 
 
-@dataclass(frozen=True)
+@dataclass
 class Questions:
-    """Asks the solver about changed instances, within a limit of effort each and time in all.
+    """Asks the solver about changed instances, within a limit of effort each and number in all.
 
     Attributes:
-        packed: The instance of the plan. value: Its objective.
+        packed: The instance of the plan.
+        value: Its objective.
+        asked: How many questions were answered so far.
     """
 
     packed: FleetInstance
     value: int
     limits: Limits
-    _started: float = field(default_factory=time.monotonic)
+    asked: int = 0
 
     def resolve(self, changed: Instance) -> tuple[int, bool] | None:
         """Objective of a changed instance and whether it is proven; None if unknown."""
-        left = _ALL_QUESTIONS_SECONDS - (time.monotonic() - self._started)
-        if left <= 0:
+        if self.asked == _MOST_QUESTIONS:
             return None
-        limits = replace(self.limits, time_seconds=left, effort=_QUESTION_EFFORT)
-        found = solve(changed, limits)
+        self.asked += 1
+        found = solve(changed, replace(self.limits, effort=_QUESTION_EFFORT, max_moves=None))
         if found.objective is None:
             return None
         return found.objective, found.status == "optimal"
