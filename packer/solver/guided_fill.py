@@ -17,13 +17,16 @@ from packer.solver.card_classes import card_classes
 from packer.solver.columns import Columns
 from packer.solver.first_fit import FirstFit
 from packer.solver.geometry import Geometry
-from packer.solver.instance import Placed, Rule, Scope
+from packer.solver.instance import Placed, Rule
 from packer.solver.packing import Packing
 from packer.solver.relaxation import RowPrices
-from packer.solver.subset_sum import fullest_subset
+from packer.solver.subset_sum import fullest_subset, layered_sums
 from packer.solver.uniform_price import uniform_prices
 
 Integers = NDArray[np.int64]
+
+MOST_LAYERS = 32
+"""Steps of a second capacity while a GPU is completed; small capacities are tracked exactly."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,9 @@ class FillStyle:
     sample: int = 40
     largest: int = 12
     smallest_type_first: bool = False
-    balance_from: float = 0.9
+    balance_from: float = 0.7
+    finest: int = 4000
+    tolerance: float = 0.002
     seed: int = 0
 
 
@@ -70,6 +75,7 @@ class _Fill:
         self.names = [item.name for item in self.instance.items]
         self.watched = np.array([self.packing.is_watched(name) for name in self.names], dtype=bool)
         self.filled: set[int] = set()
+        self.order: list[int] = []
         self.first_fit = FirstFit(self.packing, columns)
 
     def run(self, prices: RowPrices | None) -> None:
@@ -119,7 +125,14 @@ class _Fill:
             size = one.capacity[0] if self.style.smallest_type_first else -one.capacity[0]
             relative = round(earned / max(1.0, one.cost), 6)
             ranked.append((-min(relative, 0.0), relative <= 0, size, t))
+        self.order = [t for _, full, _, t in sorted(ranked) if not full or t == min(ranked)[3]]
+        marginal = [t for rest, full, _, t in sorted(ranked) if full and rest == 0][:1]
+        self.order += [t for t in marginal if t not in self.order]
         return min(ranked)[3] if ranked else None
+
+    def later_types(self, t: int) -> list[int]:
+        """Types the prices want filled after this one, the marginal one included."""
+        return [other for other in self.order if other != t]
 
     def _pool(self, t: int, prices: RowPrices) -> Integers:
         """Columns of the type that are as cheap as any of their item on the types not yet filled."""
@@ -192,9 +205,11 @@ class _Bins:
         self.node = columns.node[self.pool]
         self.size = self.share[:, 0]
         self.elsewhere = elsewhere[self.item]
-        capacity = np.array(fill.instance.node_types[t].gpu_cap, dtype=float)
-        self.relative = self.share / capacity
-        self.pattern: list[int] | None = None
+        # What stays behind must fit the tightest of the types filled later.
+        later = [t, *fill.later_types(t)]
+        capacity = np.array([fill.instance.node_types[one].gpu_cap for one in later], dtype=float)
+        tightest = (capacity[:, :1] / np.maximum(capacity, 1)).max(axis=0)
+        self.future = self.share * tightest
 
     def fill(self, node: int, gpu: int) -> bool:
         """Fill one GPU; False where nothing is left to place."""
@@ -217,10 +232,44 @@ class _Bins:
             (fill.left[self.item[candidates]] > 0) & (self.share[candidates] <= room).all(axis=1)
         ]
         if len(candidates):
-            offered = self._offer(candidates)
-            chosen = fullest_subset([int(self.size[c]) for c in offered], int(room[0]))
-            self._place([offered[k] for k in chosen], node, gpu)
+            self._complete(candidates, node, gpu)
         return True
+
+    def _complete(self, candidates: Integers, node: int, gpu: int) -> None:
+        """Add the fullest subset of a sample."""
+        room = self.fill_state.packing.free[gpu]
+        scarce = self._scarce_dimension(candidates)
+        offered = np.array(self._offer(candidates, scarce), dtype=np.int64)
+        if scarce is None:
+            sizes = self.size[offered].tolist()
+            chosen = fullest_subset(sizes, int(room[0]), self.fill_state.style.finest)
+            over = (self.share[offered[chosen]].sum(axis=0) > room).nonzero()[0]
+            scarce = int(over[0]) if len(over) else None
+        if scarce is not None:
+            chosen = self._layered(offered, room, scarce)
+        self._place(offered[chosen].tolist(), node, gpu)
+
+    def _layered(self, offered: Integers, room: Integers, scarce: int) -> list[int]:
+        """The fullest subset that also keeps the other capacities, rich in the scarce one."""
+        style = self.fill_state.style
+        layers = max(1, min(int(room[scarce]), MOST_LAYERS))
+        steps = np.rint(self.share[offered, scarce] * (layers / max(1, room[scarce])))
+        sums = layered_sums(
+            self.size[offered].tolist(), steps.astype(int).tolist(), int(room[0]), layers, style.finest
+        )
+        chosen: list[int] = []
+        for tolerance in (style.tolerance, 0.02, 0.2):
+            for chosen in sums.subsets(tolerance):
+                if (self.share[offered[chosen]].sum(axis=0) <= room).all():
+                    return chosen
+        return chosen
+
+    def _scarce_dimension(self, candidates: Integers) -> int | None:
+        """The dimension that would run short first where the rest must go; None if none does."""
+        weights = self.future[candidates] * self.fill_state.left[self.item[candidates]][:, None]
+        scarce = weights.sum(axis=0) / max(1e-12, weights[:, 0].sum())
+        dim = int(scarce.argmax())
+        return dim if scarce[dim] > self.fill_state.style.balance_from and dim else None
 
     def _welcome(self, candidates: Integers, node: int, gpu: int) -> Integers:
         """Candidates no rule keeps off this GPU."""
@@ -250,19 +299,15 @@ class _Bins:
         i = int(self.item[c])
         return not fill.watched[i] or fill.packing.allows(fill.names[i], node, (gpu,))
 
-    def _offer(self, candidates: Integers) -> list[int]:
+    def _offer(self, candidates: Integers, scarce: int | None) -> list[int]:
         """Replicas for one GPU, the ones to be preferred first."""
         fill, style = self.fill_state, self.fill_state.style
-        left = fill.left[self.item[candidates]]
-        weights = self.relative[candidates] * left[:, None]
-        scarce = weights.sum(axis=0) / max(1e-12, weights[:, 0].sum())
         must = candidates[~self.elsewhere[candidates]]
-        if scarce.max(initial=0) > style.balance_from:
-            dim = int(scarce.argmax())
-            density = self.relative[candidates, dim] / np.maximum(self.relative[candidates, 0], 1e-9)
-            large = candidates[np.argsort(-density, kind="stable")][: style.largest]
-        else:
+        if scarce is None:
             large = (must if len(must) else candidates)[: style.largest]
+        else:
+            density = self.future[candidates, scarce] / np.maximum(self.future[candidates, 0], 1e-9)
+            large = candidates[np.argsort(-density, kind="stable")][: style.largest]
         rest = candidates[
             [self.fill_state.random.randrange(len(candidates)) for _ in range(style.sample)]
         ]
@@ -308,6 +353,3 @@ def _chosen(columns: Columns, mask: NDArray[np.generic]) -> Columns:
         columns.node[mask],
         columns.width[mask],
     )
-
-
-__all__ = ["FillStyle", "Scope", "guided_fill"]
