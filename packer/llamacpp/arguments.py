@@ -16,6 +16,7 @@ from packer.llamacpp.settings import (
 )
 from packer.llamacpp.sizing import rule_of
 
+_AUTOMATIC_SLOTS = 4
 _NUMBERS = {
     "int": (re.compile(r"\s*[+-]?[0-9]+"), "a whole number is wanted"),
     "float": (re.compile(r"\s*[+-]?([0-9]|\.[0-9]|inf|nan)", re.I), "a number is wanted"),
@@ -56,9 +57,11 @@ def parse_arguments(
             problems.append(problem)
     if not gathered.model.reference:
         problems.append(_no_model(argv))
+    options = gathered.server_options(program)
+    problems += _batch_problems(options, argv)
     if problems:
         raise InvalidInput(sorted(problems, key=_place))
-    return gathered.server_options(program)
+    return options
 
 
 def _place(problem: Problem) -> tuple[bool, int]:
@@ -115,6 +118,24 @@ def _no_model(argv: Sequence[str]) -> Problem:
     return Problem(
         "P0406", "no model is named", location(argv, 0), why, "add --model FILE, -hf or --model-url"
     )
+
+
+def _batch_problems(options: ServerOptions, argv: Sequence[str]) -> list[Problem]:
+    """A batch must hold a token of every slot, or llama.cpp aborts.
+
+    Source: llama.cpp b11434, src/llama-context.cpp, llama_context::output_reserve().
+    """
+    slots = _AUTOMATIC_SLOTS if options.slots is None else options.slots
+    batch = options.batch_size
+    if options.embedding:
+        batch = min(batch, options.ubatch_size or batch)
+    if batch >= slots:
+        return []
+    title = f"a batch of {batch} tokens cannot serve {slots} slots"
+    help_text = f"raise --batch-size (with --embedding also --ubatch-size) to {slots}"
+    return [
+        Problem("P0412", title, location(argv, 0), "llama.cpp aborts when it starts", help_text)
+    ]
 
 
 def _build_notes(build: str, table: FlagTable) -> list[str]:

@@ -10,10 +10,16 @@ from packer.llamacpp.arguments import parse_arguments
 from packer.memory.estimate import estimate_memory
 from tests.llamacpp.oracle import Projected
 
+# A fault of llama.cpp, not a refusal: phi-4 with quantized K and V and several streams has more
+# graph nodes than it makes room for, and the process aborts.
+_GRAPH_OVERFLOW = "ggml-impl.h"
+
 
 def assert_equal(model: ModelFile, argv: Sequence[str], real: Projected) -> None:
     """Weights and context equal to the byte; what llama.cpp refuses, we refuse."""
     options = parse_arguments(argv)
+    if _GRAPH_OVERFLOW in real.log:
+        return
     if not real.is_accepted:
         with pytest.raises(InvalidInput):
             estimate_memory(model, options, ())

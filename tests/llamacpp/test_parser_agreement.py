@@ -98,12 +98,13 @@ def test_what_llama_cpp_refuses_is_refused(oracle: Oracle, flags: str) -> None:
 
 
 numbers = st.integers(1, 70_000).map(str)
+batches = st.integers(256, 70_000).map(str)  # a token of every slot
 WORDS: dict[str, st.SearchStrategy[str]] = {
     "-c": st.integers(0, 70_000).map(str),
     "--ctx_size": numbers,
     "-np": st.integers(-2, 256).filter(bool).map(str),
-    "-b": numbers,
-    "--ubatch-size": numbers,
+    "-b": batches,
+    "--ubatch-size": batches,
     "-ngl": st.one_of(st.integers(-3, 99).map(str), st.sampled_from(("auto", "all"))),
     "-ts": st.sampled_from(("3,1", "1/2", "0.5,.25,0", "24,40")),
     "-sm": st.sampled_from([mode.value for mode in SplitMode]),
@@ -136,7 +137,7 @@ WORDS: dict[str, st.SearchStrategy[str]] = {
 }
 VARIABLES = {
     "LLAMA_ARG_CTX_SIZE": numbers,
-    "LLAMA_ARG_BATCH": numbers,
+    "LLAMA_ARG_BATCH": batches,
     "LLAMA_ARG_KV_UNIFIED": st.sampled_from(("on", "off", "1", "false")),
     "LLAMA_ARG_NO_KV_OFFLOAD": st.sampled_from(("0", "1", "word")),
     "LLAMA_ARG_SWA_FULL": st.sampled_from(("1", "0", "word")),

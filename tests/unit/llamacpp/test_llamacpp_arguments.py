@@ -350,3 +350,15 @@ def test_a_router_has_no_model() -> None:
 
 def test_control_vectors_are_not_counted_and_said_so() -> None:
     assert "control vectors" in options("--control-vector v.gguf").notes[0]
+
+
+@pytest.mark.parametrize(
+    "flags", ["-np 4 -b 3", "-b 3", "-np 4 -ub 2 --embedding", "-np 9 -b 8 -ub 0 --embedding"]
+)
+def test_a_batch_smaller_than_the_slots_is_refused(flags: str) -> None:
+    assert problem(flags).code == "P0412"
+
+
+@pytest.mark.parametrize("flags", ["-np 4 -b 4", "-np 4 -ub 2", "-np 4 -ub 0 --embedding"])
+def test_a_batch_of_one_token_per_slot_is_enough(flags: str) -> None:
+    assert options(flags).slots == 4

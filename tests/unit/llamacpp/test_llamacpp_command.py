@@ -54,8 +54,8 @@ explicit_options = st.builds(
     context_per_slot=st.none() | st.integers(1, 2**17),
     slots=st.integers(1, 256),
     kv_unified=st.booleans(),
-    batch_size=st.integers(1, 4096),
-    ubatch_size=st.integers(0, 4096),
+    batch_size=st.integers(256, 4096),
+    ubatch_size=st.integers(256, 4096),
     gpu_layers=layer_counts,
     tensor_split=st.lists(st.integers(0, 99).map(lambda n: n / 4), min_size=2, max_size=4).map(
         tuple
