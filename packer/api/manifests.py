@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from packer.domain.node import Sharing
 
 if TYPE_CHECKING:
+    from packer.domain.server_options import ServerOptions
     from packer.kubernetes_objects.card_groups import CardGroup
     from packer.kubernetes_objects.options import RenderOptions
     from packer.plan.plan import Plan
@@ -40,7 +41,7 @@ def _render_options(
         models = []
         for one in group.placements:
             told = parse_arguments(one.argv, build=build)
-            options = replace(told, devices=group.device_names(one))
+            options = _on_devices(told, group.device_names(one))
             draft = told.draft.model if told.draft else ""
             serving = ServingOptions(
                 alias=one.workload,
@@ -62,6 +63,13 @@ def _render_options(
         preset=preset,
         router_command=router_command,
     )
+
+
+def _on_devices(told: "ServerOptions", devices: tuple[str, ...]) -> "ServerOptions":
+    """Options of a server in a pod that sees more cards than its own: every part on its own."""
+    draft = replace(told.draft, devices=devices) if told.draft else None
+    projector = devices[0] if told.projector and told.projector_offload else None
+    return replace(told, devices=devices, draft=draft, projector_device=projector)
 
 
 def render(

@@ -100,7 +100,8 @@ def workload_options(workload: Workload, variant: Variant, cache_type: str) -> S
         context_size=cells * workload.slots,
         slots=workload.slots,
         kv_unified=workload.kv_unified,
-        batch_size=max(batch, ubatch),
+        # llama.cpp aborts when a batch holds fewer tokens than there are slots.
+        batch_size=max(batch, ubatch, workload.slots),
         ubatch_size=ubatch,
         cache_type_k=cache_type,
         cache_type_v=cache_type,

@@ -13,7 +13,8 @@ from packer.solver.first_fit import FirstFit
 from packer.solver.geometry import build_geometry
 from packer.solver.infeasibility import Conflict, find_conflict
 from packer.solver.instance import Instance, Placed
-from packer.solver.levels import later_levels, minimise_objective, whole_model
+from packer.solver.later_levels import later_levels
+from packer.solver.levels import minimise_objective, whole_model
 from packer.solver.outcome import Change, Moves, Progress, Solution, Status
 from packer.solver.packing import Packing
 from packer.solver.relaxations import find_relaxations
@@ -78,7 +79,7 @@ class _Solve:
         if self.placed is not None:
             kept = undominated(self.instance, ignore_penalty=False)
             self.placed = later_levels(
-                self.geometry, self.placed, kept, self.clock, 1.5 * self.limits.effort
+                self.geometry, self.placed, kept, self.clock, 4.0 * self.limits.effort
             )
 
     def _homeless(self) -> bool:

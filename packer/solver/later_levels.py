@@ -1,0 +1,110 @@
+"""The levels after the objective: moves, then penalties, then even headroom.
+
+Each level keeps what the ones before it reached. A level is first searched on the GPUs already in
+use, where the model is a fraction of the whole and the answer is usually found, then on all.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from packer.solver.exact import ExactModel, Expression
+from packer.solver.geometry import Geometry
+from packer.solver.instance import Placed
+from packer.solver.levels import EXACT_VARIABLES
+from packer.solver.packing import Packing
+from packer.solver.search import run_search
+from packer.solver.stopping import Clock
+
+Level = Callable[[ExactModel], Expression]
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """One level, the shares of effort it gets, and whether the GPUs in use are all that matter."""
+
+    level: Level
+    on_used: float
+    on_all: float
+
+
+def later_levels(
+    geometry: Geometry,
+    placed: tuple[Placed, ...],
+    kept: Sequence[Sequence[int]],
+    clock: Clock,
+    effort: float,
+) -> tuple[Placed, ...]:
+    """Placements of the same cost with fewer moves, then lower penalty, then more even headroom.
+
+    Args:
+        geometry: The instance as arrays.
+        placed: A complete packing.
+        kept: Alternatives to consider, per item.
+        clock: Wall time.
+        effort: Deterministic time of all levels together.
+    """
+    cost = Packing(geometry, placed).objective
+    reached: list[tuple[Level, int]] = [(ExactModel.cost, cost)]
+    stages = list(_stages(geometry))
+    total = sum(stage.on_used + stage.on_all for stage in stages)
+    for stage in stages:
+        value = None
+        for gpus, share in (
+            (_used(geometry, placed), stage.on_used),
+            (range(len(geometry.gpu_node)), stage.on_all),
+        ):
+            if not share:
+                continue
+            exact = _model(geometry, kept, gpus, reached)
+            if exact is None:
+                continue
+            exact.hint(placed)
+            expression = stage.level(exact)
+            found = run_search(exact, expression, clock, effort=effort * share / total)
+            if found.placed is not None and (value is None or found.value <= value):
+                placed, value = tuple(found.placed), found.value
+        if value is None:
+            break
+        reached.append((stage.level, value))
+    return placed
+
+
+def _stages(geometry: Geometry) -> Iterator[_Stage]:
+    instance = geometry.instance
+    if instance.current is not None and instance.current.placed:
+        yield _Stage(_moves_cost, 0.0, 1.0)
+    if any(one.penalty for item in instance.items for one in item.alternatives):
+        yield _Stage(ExactModel.penalty, 1.0, 0.5)
+    if instance.even_headroom:
+        yield _Stage(ExactModel.peak, 0.3, 0.0)
+
+
+def _used(geometry: Geometry, placed: Sequence[Placed]) -> list[int]:
+    packing = Packing(geometry, placed)
+    return [gpu for gpu, replicas in enumerate(packing.gpu_replicas.tolist()) if replicas]
+
+
+def _model(
+    geometry: Geometry,
+    kept: Sequence[Sequence[int]],
+    gpus: Iterable[int],
+    reached: Sequence[tuple[Level, int]],
+) -> ExactModel | None:
+    """The exact model on some GPUs, held to what was reached; None if it is too large."""
+    demand = {i: item.count for i, item in enumerate(geometry.instance.items) if item.count}
+    exact = ExactModel(Packing(geometry), demand, gpus, kept)
+    if len(exact.model.proto.variables) > EXACT_VARIABLES:
+        return None
+    for level, value in reached:
+        expression = level(exact)
+        if not isinstance(expression, int):
+            exact.model.add(expression <= value)
+    return exact
+
+
+def _moves_cost(exact: ExactModel) -> Expression:
+    """Cost of what does not stay, up to a constant."""
+    current = exact.instance.current
+    costs = {} if current is None else current.move_cost
+    terms = [-costs.get(key[0], 1) * variable for key, variable in exact.kept().items()]
+    return sum(terms) if terms else 0
