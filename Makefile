@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 EXAMPLE := examples/02-company-fleet
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check unit lint types floors coverage lock clean missing-tools
+.PHONY: help install demo test unit lint types floors coverage missing-tools lock clean golden memory-table bench speed-table browser-test
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -62,3 +62,18 @@ lock: ## Renew requirements.lock (with hashes) from pyproject.toml
 
 clean: ## Remove what make built
 	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
+
+golden: install ## Renew manifests/, the README's table and picture, then read the difference
+	GPU_PACKER_UPDATE_GOLDEN=1 $(PYTEST) -q tests/golden/test_example_manifests.py tests/docs/test_readme.py
+
+memory-table: install ## Compare the memory model with llama.cpp's allocator; exit 1 where a bar is missed
+	$(BIN)/python benchmarks/memory_table.py
+
+bench: install ## Packing engine on its instances (CLASSES=small for the quick ones)
+	$(BIN)/python benchmarks/solver_table.py $(if $(CLASSES),--classes $(CLASSES))
+
+speed-table: install ## Compare the speed model with published measurements
+	$(BIN)/python benchmarks/speed_table.py
+
+browser-test: install ## Open reports in headless Chromium
+	GPU_PACKER_REQUIRE_TOOLS=1 $(PYTEST) -q tests/browser
