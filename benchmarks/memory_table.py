@@ -18,6 +18,7 @@ from tests.memory_truth import (
     catalogue_model,
     differences,
     estimate,
+    exact,
     measured_model,
     rows,
 )
@@ -31,7 +32,7 @@ class Compared:
     """One row beside our estimate; card bytes are sums over all cards, drafts included."""
 
     row: Row
-    exact: bool
+    is_exact: bool
     compute: int
     compute_truth: int
     total: int
@@ -88,7 +89,7 @@ def compare(row: Row, open_model: Callable[[str], ModelFile]) -> Compared:
     ]
     return Compared(
         row=row,
-        exact=not differences(row, found),
+        is_exact=not differences(row, exact(row, open_model)),
         compute=sum(ours),
         compute_truth=sum(sizes[2] for sizes in buffers),
         total=sum(rest),
@@ -124,7 +125,7 @@ def table(groups: Iterable[tuple[str, Sequence[Compared]]]) -> list[str]:
             continue
         compute = [c.compute_error for c in group if c.compute_truth]
         total = [c.error for c in group if c.total_truth]
-        exact = sum(c.exact for c in group)
+        exact = sum(c.is_exact for c in group)
         lines.append(f"| {name} | {len(group)} | {exact} | {_spread(compute)} | {_spread(total)} |")
     return lines
 
@@ -145,7 +146,7 @@ def _deepest(compared: Sequence[Compared]) -> float:
 
 
 def _share_exact(compared: Sequence[Compared]) -> float:
-    return sum(c.exact for c in compared) / len(compared)
+    return sum(c.is_exact for c in compared) / len(compared)
 
 
 def _groups(

@@ -7,8 +7,9 @@ type, ``[weights, context, compute]`` bytes. ``out:*`` is the host's output buff
 import json
 import shlex
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,20 @@ from packer.domain.model import ModelFile
 from packer.gguf.byte_ranges import ByteSource
 from packer.gguf.header import read_model
 from packer.llamacpp.arguments import parse_arguments
+from packer.memory.draft_model import second_context, with_inferred_speculation
 from packer.memory.estimate import estimate_memory
+from packer.memory.hyperparameters import read_hyperparameters
+from packer.memory.layer_split import HOST
+from packer.memory.llama_context import PlacedContext, place_context
+from packer.memory.output_buffer import output_bytes
+from packer.memory.resolution import ResolvedContext, resolve_context
 from packer.memory.result import Card, MemoryEstimate
 from packer.units import MIB
 
 DATA = Path(__file__).parent / "data" / "memory"
 
 Row = dict[str, Any]
+OpenModel = Callable[[str], ModelFile]
 
 
 class HeaderBytes:
@@ -93,7 +101,7 @@ def cards(gpus_mib: str) -> tuple[Card, ...]:
     )
 
 
-def estimate(row: Row, open_model: Any) -> MemoryEstimate:
+def estimate(row: Row, open_model: OpenModel) -> MemoryEstimate:
     """Our estimate of a row's literal command line."""
     options = parse_arguments(shlex.split(row["cmd"]))
     draft = options.draft.model if options.draft else ""
@@ -105,37 +113,74 @@ def estimate(row: Row, open_model: Any) -> MemoryEstimate:
     )
 
 
-def differences(row: Row, found: MemoryEstimate) -> list[str]:
-    """Everything exact that differs: weights, contexts, cells, output buffer, per device."""
+@dataclass(frozen=True)
+class Exact:
+    """The parts of an estimate that must be equal to the byte."""
+
+    context: ResolvedContext
+    target: PlacedContext
+    draft: PlacedContext | None
+    output: int
+
+
+def exact(row: Row, open_model: OpenModel) -> Exact:
+    """Weights, contexts and outputs of a row's literal command line; no compute buffers."""
+    options = parse_arguments(shlex.split(row["cmd"]))
+    model = open_model(options.model)
+    name = options.draft.model if options.draft else ""
+    draft = open_model(name) if name else None
+    options = with_inferred_speculation(options, draft)
+    sizes = read_hyperparameters(model)
+    context = resolve_context(sizes, options)
+    visible = cards(row["gpus_mib"])
+    target = place_context(model, sizes, context, options, visible)
+    output = output_bytes(sizes, context)
+    second = second_context(model, options, context, draft)
+    if second is None:
+        return Exact(context, target, None, output)
+    placed = place_context(
+        second.model,
+        second.sizes,
+        second.context,
+        second.options,
+        visible,
+        is_own_model=second.is_own_model,
+    )
+    return Exact(context, target, placed, output + output_bytes(second.sizes, second.context))
+
+
+def differences(row: Row, found: Exact) -> list[str]:
+    """Everything that differs: weights, contexts, cells, output buffer, per device."""
     wrong = []
 
     def compare(what: str, ours: int, theirs: int) -> None:
         if ours != theirs:
             wrong.append(f"{what}: ours {ours}, llama.cpp {theirs}")
 
-    compare("n_ctx", found.context_cells, row["n_ctx"])
-    compare("n_ctx_seq", found.context_cells_per_slot, row["n_ctx_seq"])
-    compare("n_seq_max", found.slots, row["n_seq_max"])
-    for prefix, key in (("", "target"), ("draft_", "draft")):
+    compare("n_ctx", found.context.context_cells, row["n_ctx"])
+    compare("n_ctx_seq", found.context.cells_per_slot, row["n_ctx_seq"])
+    compare("n_seq_max", found.context.slots, row["n_seq_max"])
+    compare("n_ubatch", found.context.ubatch_size, row["n_ubatch"])
+    compare("n_outputs_max", found.context.outputs_max, row["n_outputs_max"])
+    for key, placed in (("target", found.target), ("draft", found.draft)):
         buffers = row.get(key, {})
-        for index, device in enumerate(found.devices):
-            weights, context, _ = buffers.get(f"CUDA{index}", (0, 0, 0))
-            compare(f"{prefix}weights {index}", getattr(device, f"{prefix}weights_bytes"), weights)
-            compare(f"{prefix}context {index}", getattr(device, f"{prefix}context_bytes"), context)
-        weights, context = host_bytes(buffers)
-        compare(f"{prefix}weights host", getattr(found.host, f"{prefix}weights_bytes"), weights)
-        compare(f"{prefix}context host", getattr(found.host, f"{prefix}context_bytes"), context)
+        for device in range(HOST, len(cards(row["gpus_mib"]))):
+            weights, context = _device_bytes(buffers, device)
+            if placed is None:
+                compare(f"{key} on {device}", 0, weights + context)
+                continue
+            compare(f"{key} weights on {device}", placed.weights.get(device, 0), weights)
+            compare(f"{key} context on {device}", placed.cache.get(device, 0), context)
     outputs = [*row["target"].items(), *row.get("draft", {}).items()]
-    compare(
-        "output",
-        found.host.output_bytes,
-        sum(sizes[2] for name, sizes in outputs if name.startswith("out:")),
-    )
+    compare("output", found.output, sum(b[2] for name, b in outputs if name.startswith("out:")))
     return wrong
 
 
-def host_bytes(buffers: dict[str, list[int]]) -> tuple[int, int]:
-    """Weights and context of all host buffer types."""
+def _device_bytes(buffers: dict[str, list[int]], device: int) -> tuple[int, int]:
+    """Weights and context of one card, or of all host buffer types together."""
+    if device != HOST:
+        weights, context, _ = buffers.get(f"CUDA{device}", (0, 0, 0))
+        return weights, context
     host = [
         sizes
         for name, sizes in buffers.items()

@@ -174,7 +174,6 @@ def _device(process: _Process, index: int, card: Card) -> DeviceEstimate:
     """Parts of one card added up, with their bands."""
     target, drafting, second = process.target, process.drafting, process.second
     adapters = process.adapters.get(index, 0)
-    is_used = index in target.layout.cards
     parts = {
         "weights": _weights(process.model, target.weights.get(index, 0), adapters),
         "context": Part.exact(target.cache.get(index, 0)),
@@ -183,15 +182,15 @@ def _device(process: _Process, index: int, card: Card) -> DeviceEstimate:
         "draft_context": NOTHING,
         "draft_compute": NOTHING,
         "projector": NOTHING,
+        # llama-server asks every visible card for its memory, which creates a CUDA context there.
+        "process": process_overhead(card),
     }
     if second is not None and drafting is not None:
-        is_used = is_used or index in drafting.layout.cards
         parts["draft_weights"] = _weights(second.model, drafting.weights.get(index, 0))
         parts["draft_context"] = Part.exact(drafting.cache.get(index, 0))
         parts["draft_compute"] = drafting.compute.cards[index]
     if index == process.projector_device:
         parts["projector"] = process.projector
-    parts["process"] = process_overhead(card) if is_used else NOTHING
     return DeviceEstimate(
         name=card.name or f"CUDA{index}",
         **{f"{name}_bytes": part.bytes for name, part in parts.items()},

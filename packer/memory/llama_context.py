@@ -8,6 +8,7 @@ from packer.domain.model import ModelFile
 from packer.domain.server_options import ServerOptions
 from packer.memory.compute_buffer import ComputeBuffers, compute_buffers
 from packer.memory.context_checks import check_cache_buffers, check_context
+from packer.memory.draft_model import drafts_with_nextn
 from packer.memory.flash_attention import resolve_flash_attention, transposes_values
 from packer.memory.hyperparameters import HyperParameters
 from packer.memory.kv_cache import kv_cache_bytes
@@ -20,20 +21,64 @@ from packer.memory.weights import weight_bytes
 
 
 @dataclass(frozen=True)
-class ContextMemory:
-    """Bytes of one context by device; -1 is the host.
+class PlacedContext:
+    """Exact bytes of one context by device; -1 is the host.
 
     Attributes:
         weights: Of the model under it; empty when another context already holds them.
         cache: Key/value cache and recurrent state.
-        compute: Compute buffers with their bands.
     """
 
     layout: Layout
     has_flash_attention: bool
     weights: dict[int, int]
     cache: dict[int, int]
+
+
+@dataclass(frozen=True)
+class ContextMemory(PlacedContext):
+    """Bytes of one context by device, compute buffers with their bands among them."""
+
     compute: ComputeBuffers
+
+
+def place_context(
+    model: ModelFile,
+    sizes: HyperParameters,
+    context: ResolvedContext,
+    options: ServerOptions,
+    cards: Sequence[Card],
+    *,
+    is_own_model: bool = True,
+) -> PlacedContext:
+    """Where weights, cache and state of one context lie. Exact.
+
+    Args:
+        model: Header of the model.
+        sizes: Its hyper-parameters.
+        context: The context as resolved.
+        options: Options as this context sees them.
+        cards: Every visible card.
+        is_own_model: Whether the weights belong to this context.
+
+    Raises:
+        InvalidInput: llama.cpp would refuse the context.
+        UnsupportedModel: The split mode is not modelled.
+    """
+    check_context(sizes, context, options)
+    layout = model_layout(sizes.block_count, options, cards)
+    weights: dict[int, int] = {}
+    if is_own_model:
+        overrides = tensor_overrides(options, len(cards))
+        weights = weight_bytes(model, layout.layers, overrides, drafts_with_nextn(options))
+    attention = kv_cache_bytes(
+        sizes, context, layout.layers, not transposes_values(options.flash_attention)
+    )
+    check_cache_buffers(attention)
+    cache = Counter(attention)
+    cache.update(recurrent_state_bytes(sizes, context, layout.layers))
+    has_flash_attention = resolve_flash_attention(sizes, context, layout, options)
+    return PlacedContext(layout, has_flash_attention, weights, dict(cache))
 
 
 def context_memory(
@@ -46,7 +91,7 @@ def context_memory(
     build: str,
     is_own_model: bool = True,
 ) -> ContextMemory:
-    """Bytes of one context and of its model's weights on every device.
+    """Everything one context takes; arguments as for ``place_context``.
 
     Args:
         model: Header of the model.
@@ -57,28 +102,16 @@ def context_memory(
         build: llama.cpp build of the server.
         is_own_model: Whether the weights belong to this context.
     """
-    check_context(sizes, context, options)
-    layout = model_layout(sizes.block_count, options, cards)
-    has_flash_attention = resolve_flash_attention(sizes, context, layout, options)
-    weights: dict[int, int] = {}
-    if is_own_model:
-        overrides = tensor_overrides(options, len(cards))
-        weights = weight_bytes(
-            model, layout.layers, overrides, loads_nextn="draft-mtp" in options.speculation
-        )
-    attention = kv_cache_bytes(
-        sizes, context, layout.layers, not transposes_values(options.flash_attention)
-    )
-    check_cache_buffers(attention)
-    cache = Counter(attention)
-    cache.update(recurrent_state_bytes(sizes, context, layout.layers))
+    placed = place_context(model, sizes, context, options, cards, is_own_model=is_own_model)
     compute = compute_buffers(
         model,
         context,
-        layout,
+        placed.layout,
         options,
         cards,
-        has_flash_attention=has_flash_attention,
+        has_flash_attention=placed.has_flash_attention,
         build=build,
     )
-    return ContextMemory(layout, has_flash_attention, weights, dict(cache), compute)
+    return ContextMemory(
+        placed.layout, placed.has_flash_attention, placed.weights, placed.cache, compute
+    )

@@ -10,7 +10,7 @@ from tests.memory_truth import (
     Row,
     catalogue_model,
     differences,
-    estimate,
+    exact,
     measured_model,
     rows,
     tiny_model,
@@ -52,7 +52,7 @@ def test_measured_model_is_equal_to_the_byte(model: str) -> None:
     wrong = {
         row["id"]: found
         for row in MEASURED[model]
-        if (found := differences(row, estimate(row, measured_model)))
+        if (found := differences(row, exact(row, measured_model)))
     }
     assert not wrong
 
@@ -62,7 +62,7 @@ def test_catalogue_model_is_equal_to_the_byte(model: str) -> None:
     wrong = {
         row["id"]: found
         for row in CATALOGUE[model]
-        if (found := differences(row, estimate(row, catalogue_model)))
+        if (found := differences(row, exact(row, catalogue_model)))
     }
     assert not wrong
 
@@ -72,7 +72,7 @@ def test_tiny_model_of_every_architecture_is_equal_to_the_byte(model: str) -> No
     wrong = {
         row["id"]: found
         for row in ARCHITECTURE_ROWS[model]
-        if (found := differences(row, estimate(row, tiny_model)))
+        if (found := differences(row, exact(row, tiny_model)))
     }
     assert not wrong
 
@@ -83,7 +83,7 @@ def test_flash_attention_is_resolved_as_llama_cpp_does(model: str) -> None:
     wrong = [
         row["id"]
         for row in MEASURED[model]
-        if estimate(row, measured_model).flash_attention != row["fa"]
+        if exact(row, measured_model).target.has_flash_attention != row["fa"]
         and not row["id"].startswith("gemma-3n")
     ]
     assert not wrong
