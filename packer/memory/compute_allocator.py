@@ -125,14 +125,15 @@ class GraphAllocator:
         Args:
             leaves: Tensors that get memory before anything runs.
             nodes: Operations in order.
-            watched: Identities of operations behind which ``pictures`` keeps the free blocks.
+            watched: Identities of operations behind which ``pictures`` keeps the free blocks, where
+                the result lies, and how many copies that are never freed were met so far.
         """
+        copies = 0
         for leaf in leaves:
             self._place(leaf)
         self._count(nodes)
         for node in nodes:
-            if id(node) in watched:
-                self.pictures[id(node)] = tuple(arena.picture for arena in self._arenas)
+            copies += node.is_input
             for source in node.sources:
                 self._place(source)
             self._place(node)
@@ -140,6 +141,9 @@ class GraphAllocator:
                 source.uses -= 1
                 if source.uses == 0 and source.views == 0:
                     self._release(source)
+            if id(node) in watched:
+                free = (arena.picture for arena in self._arenas)
+                self.pictures[id(node)] = (copies, node.offset, *free)
         return self.peaks
 
     def _count(self, nodes: Sequence[GraphTensor]) -> None:

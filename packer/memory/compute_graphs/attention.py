@@ -35,8 +35,10 @@ class Attention:
     build_attn_mha(); src/llama-kv-cache.cpp, cpy_k() … get_v() and the Hadamard rotation.
     """
 
-    def __init__(self, graph: ModelGraph) -> None:
+    def __init__(self, graph: ModelGraph, *, rotates: bool = True) -> None:
+        """Caches of a graph; ``rotates`` is whether quantized ones are multiplied by Hadamard's."""
         self._graph = graph
+        self._rotates = rotates
         self._caches: dict[tuple[str, int], GraphTensor] = {}
         sizes = graph.sizes
         layers = range(len(sizes.window_layers))
@@ -87,13 +89,14 @@ class Attention:
         if value is not None:
             graph.expand(self._write(owner, "v", value, inputs))
         keys, values = self._read_keys(owner, inputs.cells), self._read_values(owner, inputs.cells)
-        result = self.scores(query, keys, values, inputs.mask, sinks=sinks)
+        result = self.scores(layer, query, keys, values, inputs.mask, sinks=sinks)
         if inputs.value_rotation is not None:
             result = self._rotated(result, inputs.value_rotation)
         return graph.linear(layer, output, result) if output else result
 
     def scores(
         self,
+        layer: int,
         query: GraphTensor,
         keys: GraphTensor,
         values: GraphTensor,
@@ -105,6 +108,7 @@ class Attention:
         """Weighted values of all heads side by side, [heads * head, tokens].
 
         Args:
+            layer: Block.
             query: [head, heads, tokens].
             keys, values: Views of the cache, or of the batch's own where there is none.
             mask: Which cells each token may see.
@@ -129,23 +133,17 @@ class Attention:
                 graph.cast(tensor, F16) if tensor.type is F32 else tensor
                 for tensor in (keys, values)
             )
-            result = self._flash(query, keys, values, mask, sinks, expansion)
+            result = graph.flash_attention(query, keys, values, mask, sinks)
+            graph.fused_attention.append((layer, result))
+            result = self._flattened(result, expansion)
         else:
             result = self._plain(query, keys, values, mask, sinks, expansion, is_transposed)
         graph.expand(result)
         return result
 
-    def _flash(
-        self,
-        query: GraphTensor,
-        keys: GraphTensor,
-        values: GraphTensor,
-        mask: GraphTensor,
-        sinks: GraphTensor | None,
-        expansion: GraphTensor | None,
-    ) -> GraphTensor:
+    def _flattened(self, result: GraphTensor, expansion: GraphTensor | None) -> GraphTensor:
+        """Result of flash attention with the heads of each token side by side."""
         graph = self._graph
-        result = graph.flash_attention(query, keys, values, mask, sinks)
         if expansion is not None:
             result = graph.mul_mat(expansion, graph.permute(result, 0, 2, 1, 3))
             result = graph.contiguous(graph.permute(result, 0, 2, 1, 3))
@@ -287,7 +285,8 @@ class Attention:
 
     def _key_rotation(self, heads: set[int]) -> GraphTensor | None:
         """Hadamard matrix as large as the key heads' power-of-two part allows."""
-        if not self._graph.context.type_k.is_quantized or not _is_rotated(heads):
+        is_quantized = self._graph.context.type_k.is_quantized
+        if not (self._rotates and is_quantized and _is_rotated(heads)):
             return None
         return self.rotation(heads.copy().pop())
 
@@ -300,7 +299,8 @@ class Attention:
 
     def _value_rotation(self, heads: set[int]) -> GraphTensor | None:
         """Hadamard matrix of the values, always the smallest."""
-        if not self._graph.context.type_v.is_quantized or not _is_rotated(heads):
+        is_quantized = self._graph.context.type_v.is_quantized
+        if not (self._rotates and is_quantized and _is_rotated(heads)):
             return None
         return self._graph.input(F32, _ROTATION, _ROTATION)
 

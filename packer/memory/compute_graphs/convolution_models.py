@@ -15,7 +15,9 @@ from packer.memory.compute_tensor import GraphTensor
 def lfm2(graph: ModelGraph) -> None:
     """Trunk of lfm2 and lfm2moe."""
     hidden = graph.embed()
-    attention, states = Attention(graph), RecurrentStates(graph)
+    # Beside recurrent states, a cache split by window is not rotated.
+    attention = Attention(graph, rotates=not any(graph.sizes.window_layers))
+    states = RecurrentStates(graph)
     for layer in graph.context.blocks:
         normed = graph.norm(hidden, layer, "attn_norm")
         if graph.sizes.recurrent_layers[layer]:
@@ -31,6 +33,11 @@ def lfm2(graph: ModelGraph) -> None:
         else:
             result = graph.feed_forward(normed, layer)
         hidden = graph.end_block(graph.add(hidden, result))
+    if graph.context.pooling:
+        # Embeddings leave without logits.
+        graph.embeddings = graph.keep(graph.norm(hidden, -1, "token_embd_norm"))
+        graph.expand(graph.embeddings)
+        return
     graph.finish(graph.head(hidden, norm="token_embd_norm"))
 
 

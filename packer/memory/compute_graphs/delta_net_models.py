@@ -26,7 +26,7 @@ def qwen35(graph: ModelGraph) -> None:
             result = gated_attention(graph, attention, normed, layer)
         hidden = gated_feed_forward(graph, graph.add(result, hidden), layer)
         graph.end_block(hidden)
-    graph.finish(graph.head_of_all_rows(hidden))
+    graph.finish(graph.head_of_all_rows(hidden, projects=graph.model.architecture == "qwen35"))
 
 
 def gated_feed_forward(graph: ModelGraph, hidden: GraphTensor, layer: int) -> GraphTensor:

@@ -51,7 +51,7 @@ def _block(
         query, key = rotate(graph, layer, query, key)
     for tensor in (query, key, value):
         graph.expand(tensor)
-    result = attention.scores(query, key, value, mask)
+    result = attention.scores(layer, query, key, value, mask)
     result = graph.linear(layer, "attn_output", result)
     if is_last(graph, layer):
         result, hidden = graph.take_outputs(result, hidden)

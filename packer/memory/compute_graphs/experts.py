@@ -155,7 +155,7 @@ def _product(
 ) -> GraphTensor:
     """Product with the chosen experts' matrices, scaled and with biases where there are some."""
     result = graph.mul_mat_id(graph.need(layer, stem), rows, chosen)
-    scale = graph.weight(layer, stem, "scale")
+    scale = graph.scale_of(layer, stem)
     if scale is not None:
         experts = scale.shape[0]
         row = graph.repeat(graph.reshape(scale, 1, experts), 1, experts, rows.shape[2])

@@ -168,7 +168,7 @@ def _attend_compressed(
     keys = attention.read_keys(layer, key.shape[0], 1, inputs.cells)
     values = graph.view(keys, (value.shape[0], *keys.shape[1:]), keys.layout[1:])
     expansion = graph.need(layer, "attn_v_b")
-    result = attention.scores(query, keys, values, mask, expansion=expansion)
+    result = attention.scores(layer, query, keys, values, mask, expansion=expansion)
     return graph.linear(layer, "attn_output", result, has_bias=False)
 
 

@@ -14,6 +14,19 @@ from packer.memory.identity_cache import derived_once
 _SMALL_BATCH = 32
 _NO_LAYER = -1
 _ALWAYS_FOUR_AXES = frozenset({"qwen35", "qwen35moe"})
+# Architectures whose networks, and whose experts, may be quantized with a scale per matrix.
+_SCALED_NETWORKS = frozenset(
+    {
+        "bitnet", "cohere2", "cohere2moe", "deepseek32", "gemma4", "glm-dsa", "hy_v3", "llama",
+        "mistral3", "nemotron_h", "nemotron_h_moe", "qwen3", "qwen35",
+    }
+)  # fmt: skip
+_SCALED_EXPERTS = frozenset(
+    {
+        "cohere2moe", "deepseek32", "gemma4", "glm-dsa", "hy_v3", "llama", "mellum", "mistral3",
+        "nemotron_h", "nemotron_h_moe", "qwen35moe", "qwen3moe", "qwen3next",
+    }
+)  # fmt: skip
 _MAYBE_FOUR_AXES = frozenset({"glm4", "glm4moe"})
 
 
@@ -67,6 +80,7 @@ class ModelGraph(GraphOperations):
         self._output_rows: GraphTensor | None = None
         self.embeddings: GraphTensor | None = None
         self.block_ends: list[GraphTensor] = []
+        self.fused_attention: list[tuple[int, GraphTensor]] = []
 
     # Metadata and weights ---------------------------------------------------------------------
 
@@ -121,11 +135,21 @@ class ModelGraph(GraphOperations):
     ) -> GraphTensor:
         """Product with a block's matrix, with its scale and its bias if it has some."""
         result = self.mul_mat(self.need(layer, stem), operand)
-        scale = self.weight(layer, stem, "scale")
+        scale = self.scale_of(layer, stem)
         if scale is not None:
             result = self.mul(result, scale)
         bias = self.weight(layer, stem, "bias") if has_bias else None
         return result if bias is None else self.add(result, bias)
+
+    def scale_of(self, layer: int, stem: str) -> GraphTensor | None:
+        """Scale of a whole matrix or of each expert, where the architecture applies it."""
+        if stem.endswith("exps"):
+            scales = self.model.architecture in _SCALED_EXPERTS
+        elif stem.startswith("ffn_"):
+            scales = self.model.architecture in _SCALED_NETWORKS
+        else:
+            scales = True
+        return self.weight(layer, stem, "scale") if scales else None
 
     # Inputs -----------------------------------------------------------------------------------
 
@@ -259,11 +283,23 @@ class ModelGraph(GraphOperations):
         bias = self.named("output.bias", self.sizes.block_count)
         return logits if bias is None else self.add(logits, bias)
 
-    def head_of_all_rows(self, operand: GraphTensor) -> GraphTensor:
-        """Logits of the wanted rows, where the normed result of every token leaves the graph."""
+    def head_of_all_rows(self, operand: GraphTensor, *, projects: bool = False) -> GraphTensor:
+        """Logits of the wanted rows, where the normed result of every token leaves the graph.
+
+        Args:
+            operand: Result of the last block.
+            projects: Whether a file's classifier takes the place of the embedding.
+        """
         normed = self.keep(self.norm(operand, _NO_LAYER, "output_norm"))
-        wanted = self.keep(self.get_rows(normed, self.output_rows))
-        self.embeddings = wanted
+        wanted = self.get_rows(normed, self.output_rows)
+        classifier = self.named("cls.output.weight") if projects else None
+        if classifier is None:
+            self.embeddings = self.keep(wanted)
+        else:
+            bias = self.named("cls.output.bias")
+            classes = self.mul_mat(classifier, wanted)
+            self.embeddings = self.keep(classes if bias is None else self.add(classes, bias))
+            self.expand(self.embeddings)
         return self.mul_mat(self.output_matrix, wanted)
 
     @property

@@ -13,6 +13,7 @@ from packer.memory.compute_graphs import (
     state_space_models,
     windowed_models,
 )
+from packer.memory.compute_graphs.guessed_model import guessed
 from packer.memory.compute_graphs.model_graph import ModelGraph
 from packer.memory.compute_graphs.nextn_models import NEXTN_BLOCKS, draft_with_nextn
 from packer.memory.compute_graphs.pooling import add_pooling
@@ -67,11 +68,11 @@ def build_graph(graph: ModelGraph) -> None:
     """Fill a graph for its model and kind of context, pooling included.
 
     Raises:
-        KeyError: The architecture has no builder, or the file lacks a tensor that it needs.
+        KeyError: The file lacks a tensor that the graph reads.
     """
     architecture = graph.model.architecture
     if graph.context.is_nextn:
         draft_with_nextn(graph, NEXTN_BLOCKS[architecture])
         return
-    BUILDERS[architecture](graph)
+    BUILDERS.get(architecture, guessed)(graph)
     add_pooling(graph)
