@@ -12,15 +12,9 @@
 Each function imports what it needs when it is called, so that asking for little loads little.
 """
 
-from packer.api.estimating import (
-    cache_costs,
-    estimate_batch,
-    estimate_command,
-    estimate_process,
-    inspect,
-    largest_context,
-)
+from packer.api.estimating import estimate_batch, estimate_command, estimate_process
 from packer.api.inputs import Input, load
+from packer.api.inspecting import cache_costs, inspect, largest_context
 from packer.api.manifests import guarantees, manifests, render
 from packer.api.planning import plan
 from packer.api.reports import catalogue, report, schema_text
