@@ -1,23 +1,32 @@
-"""What context costs: bytes per token, per slot, and once, for one cache type."""
+"""What context costs: bytes per token, per slot, and per window, for one cache type."""
 
 from dataclasses import dataclass
 
 from packer.domain.model import ModelFile
 from packer.domain.server_options import FlashAttention, ServerOptions
-from packer.memory.estimate import estimate_memory
+from packer.memory.context_checks import check_context
+from packer.memory.hyperparameters import HyperParameters, read_hyperparameters
+from packer.memory.kv_cache import kv_cache_bytes
+from packer.memory.layer_split import HOST
+from packer.memory.recurrent_state import recurrent_state_bytes
+from packer.memory.resolution import ResolvedContext, resolve_context
 
-# Both lie above every sliding window in use, so between them only full attention grows.
-_SHORT, _LONG = 2**18, 2**19
+CACHE_TYPES = ("f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "iq4_nl", "q4_0")
+"""Cache types worth a row, largest first."""
+
+# A context beyond which only full attention grows, unless a window is even longer.
+_LONG_CELLS = 2**18
 
 
 @dataclass(frozen=True)
 class CacheCost:
-    """Context memory as a function of tokens and slots. Exact for long contexts, one slot each.
+    """Context memory of one slot as a function of its tokens. Exact beyond the window.
 
     Attributes:
+        cache_type: Type of K and V.
         bytes_per_token: Growth with every cell of full attention [bytes].
-        bytes_per_slot: Recurrent state of one slot, whatever its context [bytes].
-        window_bytes: Sliding-window cache of one slot, whatever its context [bytes].
+        bytes_per_slot: Recurrent state, whatever the context [bytes].
+        window_bytes: Cache of the sliding windows with the default ubatch [bytes].
     """
 
     cache_type: str
@@ -27,39 +36,50 @@ class CacheCost:
 
 
 def cache_cost(model: ModelFile, cache_type: str) -> CacheCost:
-    """Cost of context of a model, from the memory model itself. Exact.
+    """Cost of context of a model with flash attention on. Exact.
 
     Raises:
         InvalidInput: llama.cpp refuses the cache type for this model.
         UnsupportedModel: The architecture is not modelled.
     """
-
-    def context_bytes(cells: int, slots: int) -> int:
-        options = ServerOptions(
-            context_size=cells,
-            slots=slots,
-            kv_unified=True,
-            cache_type_k=cache_type,
-            cache_type_v=cache_type,
-            flash_attention=FlashAttention.ON,
-        )
-        return estimate_memory(model, options, []).host.context_bytes
-
-    short, long = context_bytes(_SHORT, 1), context_bytes(_LONG, 1)
-    per_token = (long - short) // (_LONG - _SHORT)
-    fixed = short - per_token * _SHORT
-    state = _state_bytes(model, cache_type)
-    return CacheCost(cache_type, per_token, state, fixed - state)
-
-
-def _state_bytes(model: ModelFile, cache_type: str) -> int:
-    """Recurrent state of one slot [bytes]. Exact."""
-    from packer.memory.hyperparameters import read_hyperparameters
-    from packer.memory.recurrent_state import recurrent_state_bytes
-    from packer.memory.resolution import resolve_context
-
     sizes = read_hyperparameters(model)
-    options = ServerOptions(context_size=_SHORT, slots=1, cache_type_k=cache_type)
+    short = max(_LONG_CELLS, 2 * sizes.window)
+    attention = _attention_bytes(sizes, cache_type, short)
+    per_token = (_attention_bytes(sizes, cache_type, 2 * short) - attention) // short
+    return CacheCost(
+        cache_type,
+        per_token,
+        _total(recurrent_state_bytes(sizes, _context(sizes, cache_type, short), _host(sizes))),
+        attention - per_token * short,
+    )
+
+
+def _attention_bytes(sizes: HyperParameters, cache_type: str, cells: int) -> int:
+    """Key/value cache of one slot on the host, where nothing is padded for a kernel [bytes]."""
+    return _total(kv_cache_bytes(sizes, _context(sizes, cache_type, cells), _host(sizes), True))
+
+
+def _context(sizes: HyperParameters, cache_type: str, cells: int) -> ResolvedContext:
+    """Context of one slot.
+
+    Raises:
+        InvalidInput: llama.cpp would not create it.
+    """
+    options = ServerOptions(
+        context_size=cells,
+        slots=1,
+        cache_type_k=cache_type,
+        cache_type_v=cache_type,
+        flash_attention=FlashAttention.ON,
+    )
     context = resolve_context(sizes, options)
-    layers = (-1,) * (sizes.block_count + 1)
-    return sum(recurrent_state_bytes(sizes, context, layers).values())
+    check_context(sizes, context, options)
+    return context
+
+
+def _host(sizes: HyperParameters) -> tuple[int, ...]:
+    return (HOST,) * (sizes.block_count + 1)
+
+
+def _total(by_device: dict[int, int]) -> int:
+    return sum(by_device.values())

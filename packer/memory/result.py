@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from packer.domain.basis import Basis
+from packer.memory.part import Part
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,7 @@ class Card:
         allocatable_bytes: What this process may use at most [bytes].
         free_bytes: What is free at load time [bytes]; decides an absent ``--tensor-split``.
         generation: GPU generation for the process overhead; empty if unknown.
+        process: Process overhead measured on the user's own cards; None takes the generation's.
     """
 
     name: str
@@ -21,6 +23,7 @@ class Card:
     free_bytes: int | None = None
     generation: str = ""
     compute_capability: str = ""
+    process: Part | None = None
 
 
 @dataclass(frozen=True)
