@@ -350,14 +350,14 @@ class ExactModel:
                 capacity = tuple(self.geometry.gpu_capacity[gpu].tolist())
                 classes[(int(self.geometry.gpu_link[gpu]), *capacity)].append(gpu)
             for same in classes.values():
-                self._order([self.used[gpu] for gpu in same], [self._load(gpu) for gpu in same])
+                self._order([self.used[gpu] for gpu in same], [self.load(gpu) for gpu in same])
         alike: dict[tuple[int, int], list[int]] = defaultdict(list)
         for node in self._nodes:
             alike[int(self.geometry.node_type[node]), int(self.geometry.node_zone[node])].append(
                 node
             )
         for nodes in alike.values():
-            loads = [sum(self._load(gpu) for gpu in self._nodes[node]) for node in nodes]
+            loads = [sum(self.load(gpu) for gpu in self._nodes[node]) for node in nodes]
             used = [sum(self.used[gpu] for gpu in self._nodes[node]) for node in nodes]
             self._order(used, loads)
 
@@ -365,7 +365,8 @@ class ExactModel:
         for left, right in zip(used, used[1:], strict=False):
             self.model.add(left >= right)
 
-    def _load(self, gpu: int) -> Expression:
+    def load(self, gpu: int) -> Expression:
+        """What the model puts on a GPU, in dimension 0."""
         here = self._on_gpu[gpu]
         return cp_model.LinearExpr.weighted_sum(
             [variable for _, _, variable in here], [share[0] for _, share, _ in here]

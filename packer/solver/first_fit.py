@@ -1,6 +1,6 @@
 """First-fit-decreasing: the baseline every plan is compared with, and the first valid plan."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,7 +43,10 @@ class FirstFit:
     """Places replicas one after the other into a packing."""
 
     def __init__(
-        self, packing: Packing, columns: Columns, type_order: Sequence[int] | None = None
+        self,
+        packing: Packing,
+        columns: Columns,
+        allowed: NDArray[np.bool_] | None = None,
     ) -> None:
         self.packing, self.columns = packing, columns
         self.geometry: Geometry = packing.geometry
@@ -51,13 +54,15 @@ class FirstFit:
         self._by_item = _positions_by_item(columns, len(self.instance.items))
         self._size = _relative_size(self.instance, columns)
         types = range(len(self.instance.node_types))
-        order = sorted(types, key=self._opening_rank) if type_order is None else type_order
+        order = sorted(types, key=self._opening_rank)
         self._rank = {t: rank for rank, t in enumerate(order)}
         # Used GPUs come first in the order of opening, then unused ones by rank of their type.
         self._opened = np.full(len(packing.free), 2**40, dtype=np.int64)
         ranks = np.array([self._rank[t] for t in types], dtype=np.int64)
         self._opened += ranks[self.geometry.gpu_type] * 2**30 + np.arange(len(packing.free))
         self._opened[~self.geometry.usable[self.geometry.gpu_node]] = 2**62
+        if allowed is not None:
+            self._opened[~allowed] = 2**62
         for clock, gpu in enumerate(np.flatnonzero(packing.gpu_replicas)):
             self._opened[gpu] = clock
         self._clock = int((packing.gpu_replicas > 0).sum())

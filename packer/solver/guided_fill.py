@@ -43,6 +43,8 @@ class FillStyle:
     sample: int = 40
     largest: int = 12
     smallest_type_first: bool = False
+    spread_out: bool = False
+    urgent_from: float = 0.8
     balance_from: float = 0.7
     finest: int = 4000
     tolerance: float = 0.002
@@ -55,16 +57,31 @@ def guided_fill(
     prices: RowPrices | None,
     style: FillStyle,
     may_go_on: Callable[[], bool] = lambda: True,
+    allowed: NDArray[np.bool_] | None = None,
 ) -> Packing:
-    """A packing of all replicas, unless room or time runs out; then some are missing."""
-    fill = _Fill(geometry, columns, style, may_go_on)
+    """A packing of all replicas, unless room or time runs out; then some are missing.
+
+    Args:
+        geometry: GPUs and nodes.
+        columns: Ways to place.
+        prices: Of the relaxation; None prices one dimension evenly.
+        style: How to choose.
+        may_go_on: Whether there is time.
+        allowed: GPUs that may be used; None allows all.
+    """
+    fill = _Fill(geometry, columns, style, may_go_on, allowed)
     fill.run(prices)
     return fill.packing
 
 
 class _Fill:
     def __init__(
-        self, geometry: Geometry, columns: Columns, style: FillStyle, may_go_on: Callable[[], bool]
+        self,
+        geometry: Geometry,
+        columns: Columns,
+        style: FillStyle,
+        may_go_on: Callable[[], bool],
+        allowed: NDArray[np.bool_] | None,
     ) -> None:
         self.geometry, self.columns, self.style = geometry, columns, style
         self.instance = geometry.instance
@@ -76,7 +93,10 @@ class _Fill:
         self.watched = np.array([self.packing.is_watched(name) for name in self.names], dtype=bool)
         self.filled: set[int] = set()
         self.order: list[int] = []
-        self.first_fit = FirstFit(self.packing, columns)
+        self.allowed = geometry.usable[geometry.gpu_node]
+        if allowed is not None:
+            self.allowed = self.allowed & allowed
+        self.first_fit = FirstFit(self.packing, columns, self.allowed)
 
     def run(self, prices: RowPrices | None) -> None:
         self._place_partners()
@@ -90,8 +110,7 @@ class _Fill:
             self._fill_type(t, prices)
             self.filled.add(t)
             prices = prices if int(self.left.sum()) == before else None
-        self.first_fit = FirstFit(self.packing, self.columns)
-        self.first_fit.place_all()
+        FirstFit(self.packing, self.columns, self.allowed).place_all()
 
     def _place_partners(self) -> None:
         """Items bound by affinity come first, partners before who needs them."""
@@ -156,13 +175,17 @@ class _Fill:
             return
         elsewhere = self._counts_elsewhere(t, prices)
         bins = _Bins(self, t, single, elsewhere)
-        first = self.geometry.first_node[t]
-        for node in range(first, first + self.instance.node_types[t].count):
-            if not self.geometry.usable[node]:
-                continue
-            for gpu in self.geometry.gpus_of(node):
-                if not self.may_go_on() or not bins.fill(node, gpu):
-                    return
+        for gpu in self._gpus_in_order(t):
+            if not self.may_go_on() or not bins.fill(int(self.geometry.gpu_node[gpu]), gpu):
+                return
+
+    def _gpus_in_order(self, t: int) -> list[int]:
+        """GPUs of a type, node by node, or the first of every node before the second of any."""
+        geometry = self.geometry
+        gpus = np.flatnonzero((geometry.gpu_type == t) & self.allowed)
+        if self.style.spread_out:
+            gpus = gpus[np.lexsort((gpus, geometry.gpu_index[gpus]))]
+        return [int(gpu) for gpu in gpus]
 
     def _counts_elsewhere(self, t: int, prices: RowPrices) -> NDArray[np.bool_]:
         """Whether an item is also as cheap on another type that is still to be filled."""
@@ -180,7 +203,7 @@ class _Fill:
         items = [i for i in dict.fromkeys(self.columns.item[pool].tolist()) if i not in single]
         volume = self.columns.load[:, 0]
         wide = {i: int(volume[pool[self.columns.item[pool] == i]].max()) for i in items}
-        placer = FirstFit(self.packing, _chosen(self.columns, pool))
+        placer = FirstFit(self.packing, _chosen(self.columns, pool), self.allowed)
         for i in sorted(wide, key=lambda i: (-wide[i], i)):
             while self.left[i]:
                 choice = placer.find(i)
@@ -210,6 +233,7 @@ class _Bins:
         capacity = np.array([fill.instance.node_types[one].gpu_cap for one in later], dtype=float)
         tightest = (capacity[:, :1] / np.maximum(capacity, 1)).max(axis=0)
         self.future = self.share * tightest
+        self.placed: dict[int, int] = {}
 
     def fill(self, node: int, gpu: int) -> bool:
         """Fill one GPU; False where nothing is left to place."""
@@ -285,12 +309,18 @@ class _Bins:
         """The largest replica that must go to this type, and those that need every node left."""
         fill = self.fill_state
         t = self.t
-        last = fill.geometry.first_node[t] + fill.instance.node_types[t].count
+        nodes = fill.instance.node_types[t].count
+        ahead = fill.geometry.first_node[t] + nodes - node
         must = candidates[~self.elsewhere[candidates]]
         forced = [int((must if len(must) else candidates)[0])]
         for c in candidates[fill.watched[self.item[candidates]]].tolist():
-            most = fill.instance.items[int(self.item[c])].max_per_node
-            if most is not None and fill.left[self.item[c]] >= most * (last - node) * 0.8 and c not in forced:
+            i = int(self.item[c])
+            most = fill.instance.items[i].max_per_node
+            if most is None or c in forced:
+                continue
+            if fill.style.spread_out:
+                ahead = nodes - self.placed.get(i, 0) // most
+            if fill.left[i] >= most * ahead * fill.style.urgent_from:
                 forced.insert(0, c)
         return forced
 
@@ -341,6 +371,7 @@ class _Bins:
                 )
             )
             fill.left[self.item[c]] -= 1
+            self.placed[int(self.item[c])] = self.placed.get(int(self.item[c]), 0) + 1
 
 
 def _chosen(columns: Columns, mask: NDArray[np.generic]) -> Columns:
