@@ -20,6 +20,7 @@ _UNMULTIPLIED = frozenset({"tq1_0", "tq2_0", "q8_1", "i8", "i16", "i32", "i64", 
 _UNGATHERED = frozenset({"tq1_0", "tq2_0", "q8_1", "q8_K", "nvfp4", "i8", "i16", "i64", "f64"})
 _SUPER_BLOCK = 256
 _SCAN_STATES = frozenset({96, 128, 256})
+_INDEXER_HEAD = 128
 _INDEXER_HEADS = frozenset({4, 32, 64})
 
 
@@ -179,8 +180,10 @@ def _can_rotate(node: GraphTensor) -> bool:
 
 
 def _can_index(node: GraphTensor) -> bool:
-    query = node.sources[0]
-    return query.shape[0] == 128 and query.shape[1] in _INDEXER_HEADS
+    query, key = node.sources[:2]
+    if query.shape[0] != _INDEXER_HEAD or query.shape[1] not in _INDEXER_HEADS:
+        return False
+    return key.type.name in _CACHE_TYPES
 
 
 _CHECKS = {
