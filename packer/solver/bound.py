@@ -9,7 +9,7 @@ import heapq
 import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from packer.solver.columns import Columns
 from packer.solver.dual_feasible import candidate_functions
 from packer.solver.instance import Instance
 from packer.solver.relaxation import FunctionRow, Relaxation, RelaxationResult
+from packer.solver.uniform_price import uniform_prices
 
 _WHOLE = 1e-6
 
@@ -71,6 +72,22 @@ def objective_grid(instance: Instance) -> int:
     costs = [one.cost for one in card_classes(instance)]
     costs += [node_cost(instance, t) for t in range(len(instance.node_types))]
     return math.gcd(*costs) or 1
+
+
+def quick_bound(instance: Instance, columns: Columns) -> ProvenBound:
+    """The bound of one price for one dimension: a fractional knapsack, in milliseconds."""
+    relaxation = Relaxation(instance, columns, prepare=False)
+    counts = np.array([item.count for item in instance.items], dtype=float)
+    types = len(instance.node_types)
+    prices = uniform_prices(columns, counts, relaxation.classes, types)
+    scale = price_scale(instance)
+    y: Limits = tuple((0, one.count) for one in relaxation.classes)
+    z: Limits = tuple((0, len(one.available)) for one in instance.node_types)
+    leaf = evaluate_leaf(relaxation, round_prices(prices, scale), scale, y, z)
+    step = scale * objective_grid(instance)
+    bound = max(0, -(-leaf.value // step) * objective_grid(instance))
+    root = replace(relaxation.idle(), prices=prices)
+    return ProvenBound(bound, LinearCertificate(scale, (), leaf, bound), root, relaxation)
 
 
 def prove_bound(

@@ -90,9 +90,7 @@ class BudgetSearch:
 
     def _large_enough(self, counts: Sequence[int]) -> bool:
         """Whether the relaxation places everything on what is bought."""
-        by_type = {
-            ware.node_type: count for ware, count in zip(self.wares, counts, strict=True)
-        }
+        by_type = {ware.node_type: count for ware, count in zip(self.wares, counts, strict=True)}
         types = self.geometry.instance.node_types
         z = [(0, len(one.available)) for one in types]
         y = [(0, one.count) for one in self.relaxation.classes]

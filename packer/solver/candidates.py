@@ -19,6 +19,8 @@ from packer.units import MIB, format_gib
 # A wider split than needed buys room on nearly full cards; one card more is where that ends. What
 # fits one card stays on one: a split costs latency and ties the fates of two cards.
 _EXTRA_CARDS = 1
+_MOST_CARDS = 16
+"""GGML_CUDA_MAX_DEVICES. Source: llama.cpp b11434, ggml/include/ggml-cuda.h."""
 _CELL_PADDING = 256
 
 
@@ -178,7 +180,10 @@ class _Sizing:
             generation=offer.gpu.generation,
             compute_capability=offer.gpu.compute_capability,
         )
-        self.most_cards = min(offer.cards, workload.max_gpus or offer.cards)
+        self.layers = layer_count(self.model)
+        self.most_cards = min(
+            offer.cards, workload.max_gpus or offer.cards, self.layers, _MOST_CARDS
+        )
 
     def estimate(self, layers: tuple[int, ...]) -> tuple[ServerOptions, MemoryEstimate]:
         """Options and bytes for given layer counts per card."""
@@ -210,7 +215,7 @@ class _Sizing:
         for cards in range(1, self.most_cards + 1):
             if fewest == 1 or (fewest is not None and cards > fewest + _EXTRA_CARDS):
                 return
-            splits = LayerSplits(layer_count(self.model), cards, self.offer.room_bytes)
+            splits = LayerSplits(self.layers, cards, self.offer.room_bytes)
             for layers in splits.choose(lambda counts: self.estimate(counts)[1]):
                 options, estimate = self.estimate(layers)
                 if self.fits(estimate):
@@ -228,14 +233,14 @@ class _Sizing:
     def refusal(self) -> str:
         """Why nothing fits, with the arithmetic of the widest balanced split."""
         cards = self.most_cards
-        splits = LayerSplits(layer_count(self.model), cards, self.offer.room_bytes)
+        splits = LayerSplits(self.layers, cards, self.offer.room_bytes)
         _, estimate = self.estimate(splits.balanced(lambda counts: self.estimate(counts)[1]))
         most = max(device.high_bytes for device in estimate.devices)
         if most > self.offer.room_bytes:
             per_card = f" on each of {cards} cards" if cards > 1 else ""
             return (
                 f"needs {format_gib(most)} GiB{per_card}, a card has "
-                f"{format_gib(self.offer.room_bytes)} GiB for models"
+                f"{format_gib(max(0, self.offer.room_bytes))} GiB for models"
             )
         return (
             f"needs {format_gib(estimate.host.total_bytes)} GiB of node memory, a node has "
@@ -258,17 +263,13 @@ def _undominated(candidates: list[Candidate]) -> Iterator[Candidate]:
 def _beats(one: Candidate, other: Candidate) -> bool:
     if one is other or one.gpu != other.gpu:
         return False
-    mine, theirs = sorted(one.shares_bytes), sorted(other.shares_bytes)
-    if len(mine) != len(theirs):
+    mine, theirs = _demands(one), _demands(other)
+    if len(mine) != len(theirs) or any(a > b for a, b in zip(mine, theirs, strict=True)):
         return False
-    no_worse = (
-        one.penalty <= other.penalty
-        and one.host_bytes <= other.host_bytes
-        and all(a <= b for a, b in zip(mine, theirs, strict=True))
-    )
-    return no_worse and (mine != theirs or one.penalty < other.penalty or _first(one, other))
+    # Of two equal candidates exactly one stays.
+    return mine != theirs or one.options.tensor_split < other.options.tensor_split
 
 
-def _first(one: Candidate, other: Candidate) -> bool:
-    """Of two equal candidates exactly one stays."""
-    return one.options.tensor_split < other.options.tensor_split
+def _demands(one: Candidate) -> tuple[int, ...]:
+    """What a candidate costs in every respect; the order of its cards does not matter."""
+    return (one.penalty, one.host_bytes, *sorted(one.shares_bytes))

@@ -216,9 +216,7 @@ class _Fill:
 class _Bins:
     """The GPUs of one type, filled one after the other from one pool of single-GPU columns."""
 
-    def __init__(
-        self, fill: _Fill, t: int, pool: Integers, elsewhere: NDArray[np.bool_]
-    ) -> None:
+    def __init__(self, fill: _Fill, t: int, pool: Integers, elsewhere: NDArray[np.bool_]) -> None:
         self.fill_state, self.t = fill, t
         columns = fill.columns
         order = np.argsort(-columns.shares[pool, 0, 0], kind="stable")
@@ -279,7 +277,11 @@ class _Bins:
         layers = max(1, min(int(room[scarce]), MOST_LAYERS))
         steps = np.rint(self.share[offered, scarce] * (layers / max(1, room[scarce])))
         sums = layered_sums(
-            self.size[offered].tolist(), steps.astype(int).tolist(), int(room[0]), layers, style.finest
+            self.size[offered].tolist(),
+            steps.astype(int).tolist(),
+            int(room[0]),
+            layers,
+            style.finest,
         )
         chosen: list[int] = []
         for tolerance in (style.tolerance, 0.02, 0.2):

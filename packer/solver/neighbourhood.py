@@ -17,7 +17,7 @@ from packer.solver.packing import Packing
 from packer.solver.search import run_search
 from packer.solver.stopping import Clock
 
-MOST_SPOTS = 12_000
+MOST_SPOTS = 4_000
 """Replicas times alternatives times GPUs of one step."""
 
 
@@ -75,7 +75,7 @@ class NeighbourhoodSearch:
         self._random.shuffle(roomy)
         self._random.shuffle(pool)
         for gpu in dict.fromkeys([*roomy[:8], *pool]):
-            if len(chosen) >= 24 or self._spots(chosen) >= MOST_SPOTS:
+            if len(chosen) >= 12 or self._spots(chosen) >= MOST_SPOTS:
                 break
             chosen.append(gpu)
         return chosen + self._idle_gpus(), [victim]
@@ -131,12 +131,32 @@ class NeighbourhoodSearch:
             demand[i] = demand.get(i, 0) + 1
         exact = ExactModel(packing, demand, gpus, self.kept)
         exact.hint(freed)
-        found = run_search(exact, self._aim(exact, victims), self.clock, effort=self.effort)
-        for one in freed if found.placed is None else found.placed:
+        aim = self._aim(exact, victims)
+        before = self._value(freed, victims)
+        found = run_search(exact, aim, self.clock, effort=self.effort)
+        better = found.placed is not None and found.value < before
+        for one in found.placed if found.placed is not None and better else freed:
             packing.place(one)
+
+    def _value(self, freed: Sequence[Placed], victims: Sequence[int]) -> int:
+        """What the freed replicas cost where they were, as the aim counts it."""
+        packing, geometry = self.packing, self._geometry
+        load: dict[int, int] = {}
+        nodes: set[int] = set()
+        for one in freed:
+            node = geometry.node_number(one.node_type, one.node)
+            nodes.add(node)
+            for gpu, share in zip(one.gpus, packing.alternative(one).shares, strict=True):
+                number = int(geometry.first_gpu[node]) + gpu
+                load[number] = load.get(number, 0) + share[0]
+        cost = sum(int(geometry.gpu_cost[gpu]) for gpu in load if not packing.gpu_replicas[gpu])
+        cost += sum(int(geometry.node_cost[n]) for n in nodes if not packing.node_replicas[n])
+        return cost * (self._most(victims) + 1) + sum(load.get(gpu, 0) for gpu in victims)
+
+    def _most(self, victims: Sequence[int]) -> int:
+        return sum(int(self._geometry.gpu_capacity[gpu, 0]) for gpu in victims)
 
     def _aim(self, exact: ExactModel, victims: Sequence[int]) -> Expression:
         """Cost first; of equal costs the least load left on the victims."""
         left = sum(exact.load(gpu) for gpu in victims)
-        most = sum(int(self._geometry.gpu_capacity[gpu, 0]) for gpu in victims)
-        return exact.cost() * (most + 1) + left
+        return exact.cost() * (self._most(victims) + 1) + left

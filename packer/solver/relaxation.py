@@ -69,7 +69,9 @@ class RelaxationResult:
 class Relaxation:
     """The linear program of one instance, kept warm between solves with changed bounds or rows."""
 
-    def __init__(self, instance: Instance, columns: Columns | None = None) -> None:
+    def __init__(
+        self, instance: Instance, columns: Columns | None = None, *, prepare: bool = True
+    ) -> None:
         self.instance = instance
         self.columns = build_columns(instance) if columns is None else columns
         self.classes = card_classes(instance)
@@ -79,7 +81,8 @@ class Relaxation:
         self._in_program: dict[int, pywraplp.Variable] = {}
         self._function_rows: list[pywraplp.Constraint] = []
         self._unserved_cost = 4.0 * cost_of_everything(instance) + 4.0
-        self._build()
+        if prepare:
+            self._build()
 
     def _build(self) -> None:
         solver, instance = self._solver, self.instance

@@ -1,20 +1,25 @@
 """The packing engine: bound, first plan, better plans, levels, and an honest status."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from packer.solver.bound import ProvenBound, prove_bound
+import numpy as np
+
+from packer.solver.bound import ProvenBound, objective_grid, prove_bound, quick_bound
+from packer.solver.budget import BudgetSearch
 from packer.solver.card_classes import cost_of_everything
 from packer.solver.certificate import certificate_document, search_document
 from packer.solver.columns import build_columns
 from packer.solver.dominance import undominated
 from packer.solver.first_fit import FirstFit
 from packer.solver.geometry import build_geometry
+from packer.solver.guided_fill import FillStyle, guided_fill
 from packer.solver.infeasibility import Conflict, find_conflict
 from packer.solver.instance import Instance, Placed
 from packer.solver.later_levels import later_levels
 from packer.solver.levels import minimise_objective, whole_model
+from packer.solver.neighbourhood import NeighbourhoodSearch
 from packer.solver.outcome import Change, Moves, Progress, Solution, Status
 from packer.solver.packing import Packing
 from packer.solver.relaxations import find_relaxations
@@ -22,11 +27,28 @@ from packer.solver.stopping import Clock, Limits
 
 Report = Callable[[Progress], None]
 
+EXACT_SPOTS = 60_000
+"""Alternatives times GPUs up to which the whole problem is searched at once."""
+QUICK = FillStyle(sample=100)
+STYLES = (
+    FillStyle(sample=100, spread_out=True, urgent_from=0.15),
+    FillStyle(sample=200, balance_from=0.5),
+    FillStyle(sample=60, largest=30, finest=200_000, tolerance=0.0),
+    FillStyle(sample=100, smallest_type_first=True),
+    FillStyle(sample=100, balance_from=0.5, spread_out=True, urgent_from=0.05),
+)
+
 
 def solve(
     instance: Instance, limits: Limits | None = None, progress: Report | None = None
 ) -> Solution:
-    """Placements of an instance with a proven bound, or why there are none."""
+    """Placements of an instance with a proven bound, or why there are none.
+
+    Args:
+        instance: The packing problem.
+        limits: What may be spent.
+        progress: Told about every better plan and bound.
+    """
     return _Solve(instance, limits or Limits(), progress).run()
 
 
@@ -47,45 +69,105 @@ class _Solve:
         self.relaxations: tuple[Change, ...] = ()
 
     def run(self) -> Solution:
+        """All phases, until the gap is closed or a limit is reached."""
         try:
-            self._search()
+            if self._is_possible():
+                for phase in self._phases():
+                    phase()
+                    if self._closed() or self.conflict or not self.clock.has_time():
+                        break
+                self._finish()
         except KeyboardInterrupt:
-            if self.placed is None:
+            if self.placed is None and self.bound is None:
                 raise
         return self._solution()
 
-    def _search(self) -> None:
-        self._prove(1)
-        if self._bound_value() > cost_of_everything(self.instance) or self._homeless():
+    def _is_possible(self) -> bool:
+        """Whether the bound leaves any hope; explains where it does not."""
+        self._take_bound(quick_bound(self.instance, self.columns))
+        placeable = set(self.columns.item.tolist())
+        homeless = any(
+            item.count and i not in placeable for i, item in enumerate(self.instance.items)
+        )
+        if homeless or self._bound_value() > cost_of_everything(self.instance):
             self._explain()
+        return not homeless and self.conflict is None
+
+    def _phases(self) -> Iterator[Callable[[], None]]:
+        yield lambda: self._fill(QUICK)
+        yield lambda: self._prove(1)
+        if self._bound_value() > cost_of_everything(self.instance):
+            yield self._explain
+        for style in STYLES:
+            yield lambda style=style: self._fill(style)  # type: ignore[misc]
+        if self._is_small(40 * EXACT_SPOTS):
+            yield self._first_fit
+        yield lambda: self._prove(400)
+        yield self._buy
+        if self._is_small(EXACT_SPOTS):
+            yield self._search_whole
+        yield self._improve
+        yield self._first_fit
+
+    def _is_small(self, most: int) -> bool:
+        return sum(map(len, self.kept)) * len(self.geometry.gpu_node) <= most
+
+    def _finish(self) -> None:
+        """The levels after the objective."""
+        if self.placed is None or not self._is_small(4 * EXACT_SPOTS):
             return
+        kept = undominated(self.instance, ignore_penalty=False)
+        self.placed = later_levels(
+            self.geometry, self.placed, kept, self.clock, 4.0 * self.limits.effort
+        )
+
+    def _fill(self, style: FillStyle) -> None:
+        prices = None if self.bound is None else self.bound.root.prices
+        packing = guided_fill(self.geometry, self.columns, None, style, self.clock.has_time)
+        self._offer("fill", packing)
+        if packing.missing() and prices is not None:
+            retry = guided_fill(self.geometry, self.columns, prices, style, self.clock.has_time)
+            self._offer("fill", retry)
+
+    def _first_fit(self) -> None:
         packing = Packing(self.geometry)
         FirstFit(packing, self.columns).place_all()
         self._offer("first fit", packing)
-        if not self._closed():
-            self._prove(400)
-        exact = whole_model(self.geometry, self.kept)
-        if not self._closed():
-            found = minimise_objective(
-                exact, self.placed, self._bound_value(), self.clock, 20.0 * self.limits.effort
-            )
-            if found.placed is not None:
-                self._offer("exact", Packing(self.geometry, found.placed))
-            if found.infeasible:
-                self._explain()
-                return
-            if found.finished:
-                self.searched_bound = self.objective
-        if self.placed is not None:
-            kept = undominated(self.instance, ignore_penalty=False)
-            self.placed = later_levels(
-                self.geometry, self.placed, kept, self.clock, 4.0 * self.limits.effort
-            )
 
-    def _homeless(self) -> bool:
-        """Whether an item fits no node at all."""
-        placeable = set(self.columns.item.tolist())
-        return any(item.count and i not in placeable for i, item in enumerate(self.instance.items))
+    def _buy(self) -> None:
+        """Budget search, where GPUs or nodes have different prices."""
+        costs = np.unique(np.concatenate([self.geometry.gpu_cost, self.geometry.node_cost]))
+        if self.bound is None or self.objective is None or len(costs[costs > 0]) < 2:
+            return
+        styles = (QUICK, FillStyle(sample=100, smallest_type_first=True))
+        search = BudgetSearch(
+            self.geometry, self.columns, self.bound.relaxation, styles, self.clock.has_time
+        )
+        grid = objective_grid(self.instance)
+        for packing in search.run(self._bound_value(), self.objective, grid):
+            self._offer("budget", packing)
+
+    def _search_whole(self) -> None:
+        """The exact model of everything: may prove what the bound does not."""
+        exact = whole_model(self.geometry, self.kept)
+        found = minimise_objective(
+            exact, self.placed, self._bound_value(), self.clock, 8.0 * self.limits.effort
+        )
+        if found.placed is not None:
+            self._offer("exact", Packing(self.geometry, found.placed))
+        if found.infeasible:
+            self._explain()
+        elif found.finished:
+            self.searched_bound = self.objective
+
+    def _improve(self) -> None:
+        if self.placed is None:
+            return
+        search = NeighbourhoodSearch(
+            Packing(self.geometry, self.placed), self.kept, self.clock, 0.3
+        )
+        steps = round(150 * self.limits.effort)
+        search.run(steps, self._closed, lambda packing: self._offer("neighbourhood", packing))
 
     def _explain(self) -> None:
         """Find a minimal conflict, and what would resolve it."""
@@ -104,14 +186,18 @@ class _Solve:
         return self.objective - self._bound_value() <= self.limits.gap * self.objective
 
     def _prove(self, most_leaves: int) -> None:
-        proven = prove_bound(
-            self.instance,
-            self.columns,
-            most_leaves=most_leaves,
-            target=self.objective,
-            may_go_on=self.clock.has_time,
+        self._take_bound(
+            prove_bound(
+                self.instance,
+                self.columns,
+                most_leaves=most_leaves,
+                target=self.objective,
+                may_go_on=self.clock.has_time,
+            )
         )
-        if self.bound is None or proven.value > self.bound.value:
+
+    def _take_bound(self, proven: ProvenBound) -> None:
+        if self.bound is None or proven.value >= self.bound.value:
             self.bound = proven
         self._tell("bound")
 
@@ -125,7 +211,7 @@ class _Solve:
 
     def _tell(self, phase: str) -> None:
         if self.progress is not None:
-            bound = None if self.bound is None else self.bound.value
+            bound = None if self.bound is None else self._bound_value()
             self.progress(Progress(phase, self.objective, bound, self.clock.seconds))
 
     def _solution(self) -> Solution:
@@ -141,7 +227,7 @@ class _Solve:
             self.objective,
             self._bound_value(),
             certificate=self._certificate(),
-            moves=count_moves(self.instance, placed) if placed else None,
+            moves=count_moves(self.instance, placed) if self.placed is not None else None,
             penalty=_penalty(self.instance, placed),
             seed=self.limits.seed,
             seconds=self.clock.seconds,

@@ -30,14 +30,18 @@ def uniform_prices(
     for dim in range(columns.load.shape[1] if len(columns) else 0):
         volume = _least_volume(columns, counts, dim)
         for price in {one.cost / one.capacity[dim] for one in classes if one.capacity[dim]}:
-            earned = sum(min(0.0, one.cost - price * one.capacity[dim]) * one.count for one in classes)
+            earned = sum(
+                min(0.0, one.cost - price * one.capacity[dim]) * one.count for one in classes
+            )
             if price * volume + earned > best_value:
                 best_value, best_dim, best_price = price * volume + earned, dim, price
     capacity = np.zeros((types, columns.load.shape[1]))
     if capacity.size:
         capacity[:, best_dim] = best_price
     nothing = np.zeros(types)
-    return RowPrices(capacity, np.zeros((types, columns.node.shape[1])), nothing, nothing, np.zeros(0))
+    return RowPrices(
+        capacity, np.zeros((types, columns.node.shape[1])), nothing, nothing, np.zeros(0)
+    )
 
 
 def _least_volume(columns: Columns, counts: NDArray[np.float64], dim: int) -> float:
