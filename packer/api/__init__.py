@@ -12,6 +12,9 @@
 Each function imports what it needs when it is called, so that asking for little loads little.
 """
 
+from packer.api.calibrating import calibrate
+from packer.api.calibration_file import Calibration, calibration_text, read_calibration
+from packer.api.consulting import ask_oracle
 from packer.api.estimating import estimate_batch, estimate_command, estimate_process
 from packer.api.inputs import Input, load
 from packer.api.inspecting import cache_costs, inspect, largest_context
@@ -22,8 +25,12 @@ from packer.api.saved_plan import explain, plan_table, plan_text, plan_yaml, rea
 from packer.api.solving import solve, verify
 
 __all__ = [
+    "Calibration",
     "Input",
+    "ask_oracle",
     "cache_costs",
+    "calibrate",
+    "calibration_text",
     "catalogue",
     "estimate_batch",
     "estimate_command",
@@ -38,6 +45,7 @@ __all__ = [
     "plan_table",
     "plan_text",
     "plan_yaml",
+    "read_calibration",
     "read_plan",
     "render",
     "report",

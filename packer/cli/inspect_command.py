@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from packer.cli.console import print_data
-from packer.cli.inspection_text import inspection_document, inspection_text
 
 
 class Format(StrEnum):
@@ -22,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(
         "inspect",
         epilog="Examples: gpu-packer inspect model-00001-of-00003.gguf --gpu L40S   |   "
-        "gpu-packer inspect catalogue:qwen3-8b:Q4_K_M -o json",
+        "gpu-packer inspect catalogue:qwen3-8b:Q4_K_M --gpus 24Gi,24Gi -o json",
     )(inspect)
 
 
@@ -31,26 +30,34 @@ def inspect(
         str,
         typer.Argument(metavar="MODEL", help="A file, https:// or hf:// address, or catalogue:."),
     ],
-    gpu: Annotated[
-        str, typer.Option(help="Say the largest context on one card of this product.")
+    gpus: Annotated[
+        str,
+        typer.Option(metavar="24Gi,24Gi", help="Say the largest context on cards of these sizes."),
     ] = "",
+    gpu: Annotated[
+        list[str] | None,
+        typer.Option("--gpu", metavar="L40S[:n]", help="The same for cards of the catalogue."),
+    ] = None,
     output: Annotated[Format, typer.Option("--output", "-o", help="Format on stdout.")] = (
         Format.TABLE
     ),
 ) -> None:
     """Show shapes, tensor types, KV bytes per token and recurrent state of a model."""
     from packer import api
+    from packer.api.cards import cards_by_name, cards_by_size
+    from packer.cli.inspection_text import inspection_document, inspection_text
 
-    document = inspection_document(api.inspect(model), api.cache_costs(model))
-    if gpu:
-        from packer.catalogue.gpus import find_gpu
-
-        product = find_gpu(gpu)
-        document["largest_context"] = {
-            cache_type: api.largest_context(model, product, cache_type=cache_type)
-            for cache_type in ("f16", "q8_0")
+    by_name = cards_by_name(gpu or [])
+    cards = (*(cards_by_size(gpus) if gpus else ()), *by_name.cards)
+    costs = api.cache_costs(model)
+    largest = None
+    if cards:
+        largest = {
+            cost.cache_type: api.largest_context(model, cards, cache_type=cost.cache_type)
+            for cost in costs
         }
-        document["gpu"] = product.name
+    document = inspection_document(api.inspect(model), costs, cards, largest)
+    document["notes"] = list(by_name.notes)
     if output is Format.JSON:
         print_data(json.dumps(document, indent=2, ensure_ascii=False))
     else:

@@ -7,6 +7,7 @@ import typer
 
 from packer import __version__
 from packer.cli import (
+    calibrate_command,
     catalogue_command,
     estimate_command,
     exit_status,
@@ -38,6 +39,7 @@ app = typer.Typer(
 for module in (
     inspect_command,
     estimate_command,
+    calibrate_command,
     validate_command,
     plan_command,
     explain_command,

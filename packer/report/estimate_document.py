@@ -1,10 +1,34 @@
 """A memory estimate as JSON values: keys always present, zero where nothing, bytes as integers."""
 
-from dataclasses import fields
 from typing import Any
 
-from packer.errors import GpuPackerError, InvalidInput
+from packer.errors import InvalidInput, Unreachable
 from packer.memory.result import DeviceEstimate, HostEstimate, MemoryEstimate
+
+DEVICE_PARTS = (
+    "weights",
+    "context",
+    "compute",
+    "draft_weights",
+    "draft_context",
+    "draft_compute",
+    "projector",
+    "process",
+)
+"""Parts of a card's total, in the order they are shown."""
+HOST_PARTS = (
+    "weights",
+    "context",
+    "compute",
+    "output",
+    "draft_weights",
+    "draft_context",
+    "draft_compute",
+    "prompt_cache",
+    "checkpoint",
+    "process",
+)
+"""Parts of the host's total, in the order they are shown."""
 
 
 def estimate_document(estimate: MemoryEstimate) -> dict[str, Any]:
@@ -24,35 +48,38 @@ def estimate_document(estimate: MemoryEstimate) -> dict[str, Any]:
 
 
 def _device(device: DeviceEstimate) -> dict[str, Any]:
-    values = {one.name: getattr(device, one.name) for one in fields(device)}
-    basis = {part: value.value for part, value in device.basis.items()}
-    parts = {name: value for name, value in values.items() if _is_part(name)}
-    band = {name: values[name] for name in ("low_bytes", "high_bytes", "allocatable_bytes")}
     return {
         "name": device.name,
-        **parts,
+        **{f"{part}_bytes": getattr(device, f"{part}_bytes") for part in DEVICE_PARTS},
         "total_bytes": device.total_bytes,
-        **band,
-        "basis": basis,
+        "low_bytes": device.low_bytes,
+        "high_bytes": device.high_bytes,
+        "allocatable_bytes": device.allocatable_bytes,
+        "basis": {part: device.basis[part].value for part in DEVICE_PARTS},
     }
 
 
-def _is_part(name: str) -> bool:
-    return name.endswith("_bytes") and name.split("_")[0] not in ("low", "high", "allocatable")
-
-
 def _host(host: HostEstimate) -> dict[str, Any]:
-    parts = {one.name: getattr(host, one.name) for one in fields(host)}
+    parts = {f"{part}_bytes": getattr(host, f"{part}_bytes") for part in HOST_PARTS}
     return {**parts, "total_bytes": host.total_bytes}
 
 
-def error_document(error: GpuPackerError) -> dict[str, Any]:
-    """The object a batch prints for a line without an answer."""
+def error_document(error: Exception) -> dict[str, Any]:
+    """The object a batch prints for a line without an answer.
+
+    ``code`` is the first problem's number, ``unreachable`` for a file host that does not answer, or
+    ``internal`` for a fault of ours.
+    """
     if isinstance(error, InvalidInput) and error.problems:
-        first = error.problems[0]
-        message = "; ".join(_words(problem.title, problem.why) for problem in error.problems)
-        return {"error": {"code": first.code, "message": message}}
-    return {"error": {"code": type(error).__name__, "message": str(error)}}
+        words = (_words(problem.title, problem.why) for problem in error.problems)
+        return _error(error.problems[0].code, "; ".join(words))
+    if isinstance(error, Unreachable):
+        return _error("unreachable", str(error))
+    return _error("internal", f"{type(error).__name__}: {error}")
+
+
+def _error(code: str, message: str) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message}}
 
 
 def _words(title: str, why: str) -> str:

@@ -1,83 +1,115 @@
 """A memory estimate for people: one column per card, one for the host, one row per part."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from packer.domain.basis import Basis
 from packer.memory.result import DeviceEstimate, HostEstimate, MemoryEstimate
-from packer.units import format_gib
+from packer.report.text_columns import columns
+from packer.units import GIB, format_bytes
 
-_PARTS = (
-    ("weights", "weights_bytes"),
-    ("context (KV, state)", "context_bytes"),
-    ("compute", "compute_bytes"),
-    ("draft weights", "draft_weights_bytes"),
-    ("draft context", "draft_context_bytes"),
-    ("draft compute", "draft_compute_bytes"),
-    ("projector", "projector_bytes"),
-    ("output", "output_bytes"),
-    ("prompt cache", "prompt_cache_bytes"),
-    ("checkpoints", "checkpoint_bytes"),
-    ("process", "process_bytes"),
-)
+_TITLES = {
+    "weights": "weights",
+    "context": "context (KV, state)",
+    "compute": "compute",
+    "draft_weights": "draft weights",
+    "draft_context": "draft context",
+    "draft_compute": "draft compute",
+    "projector": "projector",
+    "output": "output",
+    "prompt_cache": "prompt cache",
+    "checkpoint": "checkpoints",
+    "process": "process",
+}
+# Prompt cache and checkpoints are limits a server may reach; the rest of the host is exact.
+_HOST_BASIS = {
+    "prompt_cache": Basis.ESTIMATED,
+    "checkpoint": Basis.ESTIMATED,
+    "process": Basis.ESTIMATED,
+}
 
 
 def estimate_table(estimate: MemoryEstimate) -> str:
     """Parts in GiB per card and on the host, the sum, its band, and whether it fits."""
-    holders: list[DeviceEstimate | HostEstimate] = [*estimate.devices, estimate.host]
-    header = ["GiB", *(device.name for device in estimate.devices), "host"]
-    rows = [header]
-    for title, name in _PARTS:
-        values = [getattr(holder, name, 0) for holder in holders]
-        if any(values):
-            marks = [
-                _mark(holder, title) if value else ""
-                for holder, value in zip(holders, values, strict=True)
-            ]
-            cells = [
-                f"{mark}{value / 2**30:.2f}" if value else "–"
-                for mark, value in zip(marks, values, strict=True)
-            ]
-            rows.append([title, *cells])
-    rows.append(["total", *(f"{holder.total_bytes / 2**30:.2f}" for holder in holders)])
-    rows.append(["at most", *(f"{d.high_bytes / 2**30:.2f}" for d in estimate.devices), ""])
-    rows.append(
-        ["allocatable", *(f"{d.allocatable_bytes / 2**30:.2f}" for d in estimate.devices), ""]
-    )
-    return "\n".join([*_aligned(rows), "", *_sentences(estimate)])
+    table = [*_parts(estimate), *_sums(estimate)]
+    header = ["GiB", *_names(estimate.devices), "host"]
+    right = frozenset(range(1, len(header)))
+    # An empty last column: that one is never aligned.
+    lines = columns([*header, ""], [[*row, ""] for row in table], 0, right)
+    return "\n".join([*lines, "", *_sentences(estimate)])
 
 
-def _mark(holder: DeviceEstimate | HostEstimate, title: str) -> str:
-    """``~`` before what is not exact."""
-    if isinstance(holder, HostEstimate):
-        return "~" if title == "process" else ""
-    part = title.split(" (")[0].replace(" ", "_")
-    return "" if holder.basis.get(part, "exact") == "exact" else "~"
+def _names(devices: Sequence[DeviceEstimate]) -> list[str]:
+    """Names of the cards; several of one product get their place in CUDA order in front."""
+    names = [device.name for device in devices]
+    if len(set(names)) == len(names):
+        return names
+    return [f"{index}: {name}" for index, name in enumerate(names)]
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
+def _parts(estimate: MemoryEstimate) -> Iterator[list[str]]:
+    for part, title in _TITLES.items():
+        cells = [_device_cell(device, part) for device in estimate.devices]
+        cells.append(_host_cell(estimate.host, part))
+        if any(cell != "–" for cell in cells):
+            yield [title, *cells]
+
+
+def _device_cell(device: DeviceEstimate, part: str) -> str:
+    size: int = getattr(device, f"{part}_bytes", 0)
+    return _cell(size, device.basis.get(part, Basis.EXACT))
+
+
+def _host_cell(host: HostEstimate, part: str) -> str:
+    size: int = getattr(host, f"{part}_bytes", 0)
+    return _cell(size, _HOST_BASIS.get(part, Basis.EXACT))
+
+
+def _cell(size: int, basis: Basis) -> str:
+    """GiB; ``~`` before what is not exact."""
+    if not size:
+        return "–"
+    return ("" if basis is Basis.EXACT else "~") + _gib(size)
+
+
+def _gib(size: int) -> str:
+    """Two decimals, and never 0.00 for something that is there."""
+    return f"{size / GIB:.2f}" if size >= GIB // 200 else "<0.01"
+
+
+def _sums(estimate: MemoryEstimate) -> Iterator[list[str]]:
+    devices = estimate.devices
+    yield [
+        "total",
+        *(_gib(device.total_bytes) for device in devices),
+        _gib(estimate.host.total_bytes),
     ]
+    if devices:
+        yield ["at most", *(_gib(device.high_bytes) for device in devices), ""]
+        yield ["allocatable", *(_gib(device.allocatable_bytes) for device in devices), ""]
 
 
-def _sentences(estimate: MemoryEstimate) -> list[str]:
+def _sentences(estimate: MemoryEstimate) -> Iterator[str]:
     attention = "on" if estimate.flash_attention else "off"
-    lines = [
-        f"{estimate.slots} slots of {estimate.context_cells_per_slot} cells "
-        f"({estimate.context_cells} in all), flash attention {attention}, {estimate.build}"
-    ]
+    slots = "1 slot" if estimate.slots == 1 else f"{estimate.slots} slots"
+    yield (
+        f"{slots} of {estimate.context_cells_per_slot} cells ({estimate.context_cells} in all), "
+        f"flash attention {attention}, {estimate.build}"
+    )
+    yield from _verdict(estimate)
+    yield from (f"note: {note}" for note in estimate.notes)
+    yield "~ calibrated or estimated; everything else is exact to the byte"
+
+
+def _verdict(estimate: MemoryEstimate) -> Iterator[str]:
+    """Whether it fits, and every card that lacks something."""
     if estimate.fits:
-        lines.append("fits")
-    for device in estimate.devices:
-        over = device.high_bytes - device.allocatable_bytes
-        if over > 0:
-            lines.append(f"does not fit: {device.name} lacks {format_gib(over)} GiB")
-    if not estimate.fits and lines[-1].startswith(str(estimate.slots)):
-        lines.append("does not fit: the host's memory")
-    lines += [f"note: {note}" for note in estimate.notes]
-    lines.append("~ calibrated or estimated; everything else is exact to the byte")
-    return lines
+        yield "fits"
+        return
+    names = _names(estimate.devices)
+    lacking = [
+        f"does not fit: {name} lacks {format_bytes(device.high_bytes - device.allocatable_bytes)}"
+        for name, device in zip(names, estimate.devices, strict=True)
+        if device.high_bytes > device.allocatable_bytes
+    ]
+    total = format_bytes(estimate.host.total_bytes)
+    yield from lacking or [f"does not fit: the host's memory, of which {total} are wanted"]
