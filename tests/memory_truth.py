@@ -161,6 +161,7 @@ def differences(row: Row, found: Exact) -> list[str]:
     compare("n_ctx_seq", found.context.cells_per_slot, row["n_ctx_seq"])
     compare("n_seq_max", found.context.slots, row["n_seq_max"])
     compare("n_ubatch", found.context.ubatch_size, row["n_ubatch"])
+    compare("flash attention", found.target.has_flash_attention, row["fa"])
     compare("n_outputs_max", found.context.outputs_max, row["n_outputs_max"])
     for key, placed in (("target", found.target), ("draft", found.draft)):
         buffers = row.get(key, {})

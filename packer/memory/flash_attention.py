@@ -1,7 +1,7 @@
-"""Whether flash attention is on: `--flash-attn auto` asks whether every layer's device has it."""
+"""Which attention CUDA cards have flash-attention kernels for."""
 
 from packer.domain.quantization import ElementType
-from packer.domain.server_options import FlashAttention, ServerOptions
+from packer.domain.server_options import FlashAttention
 from packer.memory.architecture_rules import Recurrence
 from packer.memory.hyperparameters import HyperParameters
 from packer.memory.identity_cache import derived_once
@@ -26,21 +26,13 @@ def transposes_values(asked: FlashAttention) -> bool:
     return asked is FlashAttention.OFF
 
 
-def resolve_flash_attention(
-    model: HyperParameters, context: ResolvedContext, layout: Layout, options: ServerOptions
+def cards_have_flash_attention(
+    model: HyperParameters, context: ResolvedContext, layout: Layout
 ) -> bool:
-    """Whether a context really uses flash attention.
+    """Whether every card has kernels for the attention layers it holds. Exact.
 
-    Exact but for graphs whose operations land on another device than their layer, which only the
-    scheduler knows: rare splits of hybrid and shared-cache models.
-
-    Source: llama.cpp b11434, src/llama-context.cpp, llama_init_from_model(), resolve_fused_ops().
+    Source: llama.cpp b11434, ggml/src/ggml-cuda/fattn.cu, ggml_cuda_get_best_fattn_kernel().
     """
-    asked = options.flash_attention
-    if model.rules.has_no_flash_attention:
-        return False
-    if asked is not FlashAttention.AUTO or context.type_v.is_quantized:
-        return asked is not FlashAttention.OFF
     if not (_has_type(context.type_k) and _has_type(context.type_v)):
         return not _attends_on_a_card(model, layout, frozenset())
     return not _attends_on_a_card(model, layout, _heads_with_kernel(model))
@@ -67,10 +59,7 @@ def attention_heads(model: HyperParameters) -> frozenset[_Heads]:
 
 @derived_once
 def _heads_with_kernel(model: HyperParameters) -> frozenset[_Heads]:
-    """Those of a model's heads that every CUDA card has a kernel for. Exact.
-
-    Source: llama.cpp b11434, ggml/src/ggml-cuda/fattn.cu, ggml_cuda_get_best_fattn_kernel().
-    """
+    """Those of a model's heads that every CUDA card has a kernel for."""
     return frozenset(heads for heads in attention_heads(model) if _has_head(*heads))
 
 

@@ -1,15 +1,18 @@
 """One llama_context with the model under it: where everything of it lies."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from packer.domain.model import ModelFile
 from packer.domain.server_options import ServerOptions
+from packer.errors import InvalidModelFile, Location, Problem
 from packer.memory.compute_buffer import ComputeBuffers, compute_buffers
 from packer.memory.context_checks import check_cache_buffers, check_context
 from packer.memory.draft_model import drafts_with_nextn
-from packer.memory.flash_attention import resolve_flash_attention, transposes_values
+from packer.memory.flash_attention import transposes_values
+from packer.memory.flash_attention_choice import uses_flash_attention
 from packer.memory.hyperparameters import HyperParameters
 from packer.memory.kv_cache import kv_cache_bytes
 from packer.memory.layer_split import Layout, model_layout
@@ -63,6 +66,7 @@ def place_context(
 
     Raises:
         InvalidInput: llama.cpp would refuse the context.
+        InvalidModelFile: The file lacks a tensor that llama.cpp reads.
         UnsupportedModel: The split mode is not modelled.
     """
     check_context(sizes, context, options)
@@ -77,7 +81,8 @@ def place_context(
     check_cache_buffers(attention)
     cache = Counter(attention)
     cache.update(recurrent_state_bytes(sizes, context, layout.layers))
-    has_flash_attention = resolve_flash_attention(sizes, context, layout, options)
+    with _missing_tensors_named(model):
+        has_flash_attention = uses_flash_attention(model, sizes, context, layout, options)
     return PlacedContext(layout, has_flash_attention, weights, dict(cache))
 
 
@@ -103,15 +108,33 @@ def context_memory(
         is_own_model: Whether the weights belong to this context.
     """
     placed = place_context(model, sizes, context, options, cards, is_own_model=is_own_model)
-    compute = compute_buffers(
-        model,
-        context,
-        placed.layout,
-        options,
-        cards,
-        has_flash_attention=placed.has_flash_attention,
-        build=build,
-    )
+    with _missing_tensors_named(model):
+        compute = compute_buffers(
+            model,
+            context,
+            placed.layout,
+            options,
+            cards,
+            has_flash_attention=placed.has_flash_attention,
+            build=build,
+        )
     return ContextMemory(
         placed.layout, placed.has_flash_attention, placed.weights, placed.cache, compute
     )
+
+
+@contextmanager
+def _missing_tensors_named(model: ModelFile) -> Iterator[None]:
+    """Turn a graph's failed look-up of a tensor into an error about the file."""
+    try:
+        yield
+    except KeyError as error:
+        raise InvalidModelFile(
+            Problem(
+                code="P0514",
+                title=f"tensor {error.args[0]} is missing",
+                where=Location(model.origin or model.name),
+                why=f"llama.cpp cannot build the graph of a {model.architecture} model without it",
+                help="download or convert the file again",
+            )
+        ) from error

@@ -7,8 +7,9 @@ import pytest
 from packer.domain.server_options import FlashAttention, ServerOptions
 from packer.errors import InvalidInput, UnsupportedModel
 from packer.memory.context_checks import check_cache_buffers, check_context
-from packer.memory.flash_attention import resolve_flash_attention, transposes_values
-from packer.memory.hyperparameters import HyperParameters
+from packer.memory.flash_attention import transposes_values
+from packer.memory.flash_attention_choice import uses_flash_attention
+from packer.memory.hyperparameters import HyperParameters, read_hyperparameters
 from packer.memory.kv_cache import kv_cache_bytes, window_cells
 from packer.memory.layer_split import HOST, model_layout
 from packer.memory.recurrent_state import recurrent_state_bytes, state_elements
@@ -238,15 +239,17 @@ def test_falcon_h1_has_both_in_every_layer() -> None:
     assert recurrent_state_bytes(model, context(model), ON_CARD)[0] > 0
 
 
-def flash(model: HyperParameters, **options: Any) -> bool:
+def flash(made: MadeUp, **options: Any) -> bool:
     asked = ServerOptions(context_size=4096, slots=1, **options)
-    layout = model_layout(model.block_count, asked, cards(1))
-    return resolve_flash_attention(model, resolve_context(model, asked), layout, asked)
+    model = made.file()
+    sizes = read_hyperparameters(model)
+    layout = model_layout(sizes.block_count, asked, cards(1))
+    return uses_flash_attention(model, sizes, resolve_context(sizes, asked), layout, asked)
 
 
 def test_flash_attention_follows_the_flag_or_the_cards_kernels() -> None:
-    model = MadeUp().sizes()
-    odd = MadeUp(keys={"attention.key_length": 100, "attention.value_length": 100}).sizes()
+    model = MadeUp()
+    odd = MadeUp(keys={"attention.key_length": 100, "attention.value_length": 100})
     assert flash(model)
     assert not flash(model, flash_attention=FlashAttention.OFF)
     assert flash(odd, flash_attention=FlashAttention.ON)
@@ -254,7 +257,7 @@ def test_flash_attention_follows_the_flag_or_the_cards_kernels() -> None:
     assert flash(odd, gpu_layers=0)
     assert not flash(model, cache_type_k="iq4_nl")
     assert flash(model, cache_type_k="iq4_nl", cache_type_v="q8_0")
-    assert not flash(MadeUp("grok").sizes(), flash_attention=FlashAttention.ON)
+    assert not flash(MadeUp("grok"), flash_attention=FlashAttention.ON)
 
 
 @pytest.mark.parametrize(
@@ -263,7 +266,7 @@ def test_flash_attention_follows_the_flag_or_the_cards_kernels() -> None:
 )
 def test_large_heads_need_grouped_queries(key: int, value: int, heads: int, has: bool) -> None:
     keys = {"attention.key_length": key, "attention.value_length": value}
-    assert flash(MadeUp(heads=heads, kv_heads=1, keys=keys).sizes()) is has
+    assert flash(MadeUp(heads=heads, kv_heads=1, keys=keys)) is has
 
 
 def test_an_automatic_choice_does_not_transpose_the_cache() -> None:

@@ -227,3 +227,9 @@ def test_notes_say_what_numbers_cannot(count: int, options: dict[str, Any], part
 
 def test_nothing_is_noted_about_a_plain_command_line() -> None:
     assert estimate(load_mode="none").notes == ()
+
+
+def test_a_missing_tensor_is_named() -> None:
+    tensors = tuple(t for t in MODEL.tensors if t.name != "blk.2.attn_q.weight")
+    with pytest.raises(InvalidModelFile, match=r"P0514.*blk\.2\.attn_q\.weight"):
+        estimate(model=replace(MODEL, tensors=tensors))
