@@ -54,7 +54,9 @@ def block_kinds(model: ModelFile) -> BlockKinds:
     ]
     types = [(_behaviour(sizes, block), tuple(row)) for block, row in enumerate(rows)]
     outside = tuple(
-        (tensor.name, tensor.shape) for tensor in model.tensors if not tensor.name.startswith("blk.")
+        (tensor.name, tensor.shape)
+        for tensor in model.tensors
+        if not tensor.name.startswith("blk.")
     )
     metadata = tuple(
         (key, value)
@@ -109,7 +111,9 @@ def choose_blocks(
     """
     kinds = block_kinds(model)
     count = read_hyperparameters(model).trunk_count
-    numbers = kinds.types if types_count(layers, host, has_overrides=has_overrides) else kinds.shapes
+    numbers = (
+        kinds.types if types_count(layers, host, has_overrides=has_overrides) else kinds.shapes
+    )
     marks: list[object] = [(numbers[block], layers[block]) for block in range(count)]
     if has_overrides:
         marks = [

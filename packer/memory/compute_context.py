@@ -2,15 +2,15 @@
 
 import re
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache
 
 from packer.domain.model import ModelFile
 from packer.domain.server_options import ServerOptions
 from packer.memory.compute_graphs.context import Batch, GraphContext
 from packer.memory.flash_attention import transposes_values
 from packer.memory.hyperparameters import HyperParameters, read_hyperparameters
-from packer.memory.kv_cache import window_cells
 from packer.memory.identity_cache import derived_once
+from packer.memory.kv_cache import window_cells
 from packer.memory.layer_split import HOST, Layout
 from packer.memory.resolution import ResolvedContext, pad
 from packer.memory.tensor_override import overridden_device, tensor_overrides
@@ -112,7 +112,7 @@ def weight_homes(
     places = _places(model)
     host, output = backend[HOST], sizes.block_count
 
-    @lru_cache(maxsize=None)
+    @cache
     def home(name: str, layer: int) -> int:
         device = overridden_device(name, patterns)
         if device is not None:

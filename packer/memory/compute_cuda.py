@@ -110,7 +110,9 @@ def _copies_cache(node: GraphTensor) -> tuple[bool, bool]:
     if not _takes_vector_kernel(node):
         return True, True
     is_built = (
-        key.type is value.type and key.type.name in _VECTOR_TYPES and query.shape[0] in _VECTOR_HEADS
+        key.type is value.type
+        and key.type.name in _VECTOR_TYPES
+        and query.shape[0] in _VECTOR_HEADS
     )
     return not is_built or key.type is F32, not is_built or value.type is F32
 

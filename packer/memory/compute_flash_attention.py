@@ -1,4 +1,4 @@
-"""Where the scheduler would run flash attention: `--flash-attn auto` turns it off for a mismatch."""
+"""Where the scheduler would run flash attention: beside a layer, `auto` turns it off."""
 
 from packer.domain.model import ModelFile
 from packer.domain.server_options import ServerOptions
@@ -44,8 +44,6 @@ def runs_flash_attention_with_its_layers(
     )
     graph = ModelGraph(model, read_hyperparameters(model), probe, single_batch(context))
     build_graph(graph)
-    scheduler = Scheduler(
-        probe.host, is_pipelined=False, offloads_operations=options.op_offload
-    )
+    scheduler = Scheduler(probe.host, is_pipelined=False, offloads_operations=options.op_offload)
     scheduler.assign(graph.graph)
     return all(node.backend == probe.layers[layer] for layer, node in graph.fused_attention)

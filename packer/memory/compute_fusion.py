@@ -1,7 +1,7 @@
 """Operands that CUDA keeps alive longer, so that it can run several operations in one kernel.
 
 Source for the whole module: llama.cpp b11434, ggml/src/ggml-cuda/ggml-cuda.cu,
-ggml_backend_cuda_graph_optimize() and the matchers it calls. Only mixtures of experts are concerned.
+ggml_backend_cuda_graph_optimize() and the matchers it calls. Only experts are concerned.
 """
 
 from collections.abc import Sequence
@@ -131,9 +131,7 @@ class _Fusion:
         self._keep(kept, nodes[-1])
         return length
 
-    def _is_closed(
-        self, nodes: Sequence[GraphTensor], results: Sequence[GraphTensor]
-    ) -> bool:
+    def _is_closed(self, nodes: Sequence[GraphTensor], results: Sequence[GraphTensor]) -> bool:
         """Whether nothing but ``results`` is read, shown or returned outside of ``nodes``."""
         inside = {id(node) for node in nodes}
         for position, node in enumerate(nodes):

@@ -134,9 +134,7 @@ class PeakCurve:
         return _Point(peaks, allocator.decisions, is_settled)
 
 
-def _identities(
-    graph: ModelGraph, repeats: Sequence[tuple[int, int]]
-) -> list[tuple[int, int]]:
+def _identities(graph: ModelGraph, repeats: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """Identities of the block results that are compared."""
     ends = graph.block_ends
     return [(id(ends[first]), id(ends[second])) for first, second in repeats]

@@ -98,7 +98,7 @@ class GraphTensor:
 
     @property
     def is_contiguous(self) -> bool:
-        """Whether elements follow each other without gaps; strides over one element do not count."""
+        """Whether elements follow each other without gaps; strides over one do not count."""
         if self.strides is None:
             return True
         natural = contiguous_strides(self.type, self.shape)

@@ -69,7 +69,9 @@ class Attention:
 
         Args:
             layer: Block.
-            query, key, value: [head, heads, tokens]; without key and value the cache is only read.
+            query: [head, heads, tokens].
+            key: The same for keys; None only reads the cache.
+            value: The same for values; None where keys are values too.
             cached_in: Block whose cache is used; None is this one.
             sinks: Weights that take part in the sum without a token.
             has_window_cache: Whether the model splits its cache by window, which changes the order.
@@ -110,7 +112,8 @@ class Attention:
         Args:
             layer: Block.
             query: [head, heads, tokens].
-            keys, values: Views of the cache, or of the batch's own where there is none.
+            keys: View of the cache, or the batch's own where there is none.
+            values: The same for values.
             mask: Which cells each token may see.
             sinks: Weights that take part in the sum without a token.
             expansion: Matrix from compressed values to those of each head (MLA).
@@ -194,9 +197,7 @@ class Attention:
         """Keys of the batch written to the cache."""
         return self._write(layer, "k", key, inputs)
 
-    def store(
-        self, cache: GraphTensor, fresh: GraphTensor, rows: GraphTensor
-    ) -> GraphTensor:
+    def store(self, cache: GraphTensor, fresh: GraphTensor, rows: GraphTensor) -> GraphTensor:
         """[head, heads, tokens] written to the cells of a cache that is not transposed."""
         graph = self._graph
         width = fresh.shape[0] * fresh.shape[1]

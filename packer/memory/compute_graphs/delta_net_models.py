@@ -133,9 +133,7 @@ def _projections(
     return graph.concat(graph.concat(query, key, 0), value, 0), gate
 
 
-def _rates(
-    graph: ModelGraph, operand: GraphTensor, layer: int
-) -> tuple[GraphTensor, GraphTensor]:
+def _rates(graph: ModelGraph, operand: GraphTensor, layer: int) -> tuple[GraphTensor, GraphTensor]:
     """How strongly each head writes, and how fast it forgets."""
     space = graph.sizes.state_space
     tokens, sequences, heads = graph.batch.tokens_per_sequence, graph.batch.sequences, space.rank

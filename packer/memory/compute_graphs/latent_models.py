@@ -145,9 +145,7 @@ def _compress(
     joined = graph.linear(layer, "attn_kv_a_mqa", normed)
     row, tokens = joined.type.row_bytes(rank + turned), normed.shape[1]
     compressed = graph.view(joined, (rank, tokens), (row,))
-    key_turn = graph.view(
-        joined, (turned, 1, tokens), (row, row), joined.type.row_bytes(rank)
-    )
+    key_turn = graph.view(joined, (turned, 1, tokens), (row, row), joined.type.row_bytes(rank))
     return graph.norm(compressed, layer, "attn_kv_a_norm"), key_turn
 
 
@@ -234,9 +232,7 @@ class _Indexer:
         best.type = I32
         return graph.contiguous(best)
 
-    def _score(
-        self, query: GraphTensor, keys: GraphTensor, weights: GraphTensor
-    ) -> GraphTensor:
+    def _score(self, query: GraphTensor, keys: GraphTensor, weights: GraphTensor) -> GraphTensor:
         """Score of every cell for every token, [cells, tokens, 1, streams]."""
         graph, streams = self._graph, keys.shape[3]
         per_stream = query.shape[2] // streams

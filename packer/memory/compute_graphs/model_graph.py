@@ -116,7 +116,7 @@ class ModelGraph(GraphOperations):
         return self._weight(tensor, self.context.home_of(name, layer))
 
     def _weight(self, tensor: Tensor, home: int, *, is_shared: bool = True) -> GraphTensor:
-        """A leaf for a tensor in one place; ``is_shared`` is whether one copy serves all readers."""
+        """A leaf for a tensor in one place; ``is_shared``: one copy serves all readers."""
         found = self._weights.get((tensor.name, home)) if is_shared else None
         if found is None:
             shape = (*tensor.shape, 1, 1, 1)
@@ -241,7 +241,7 @@ class ModelGraph(GraphOperations):
         Args:
             operand: Normed activations.
             layer: Block.
-            activation: ``silu``, ``gelu``, ``relu_sqr``, or ``swiglu`` for two halves of one matrix.
+            activation: ``silu``, ``gelu``, ``relu_sqr``, or ``swiglu`` for halves of one matrix.
             suffix: ``_shexp`` for a shared expert.
             has_bias: Whether biases of the file are added.
         """

@@ -38,17 +38,13 @@ def draft_with_nextn(graph: ModelGraph, block: NextnBlock) -> None:
     graph.finish(graph.mul_mat(graph.output_matrix if head is None else head, wanted))
 
 
-def _gated(
-    graph: ModelGraph, attention: Attention, hidden: GraphTensor, layer: int
-) -> GraphTensor:
+def _gated(graph: ModelGraph, attention: Attention, hidden: GraphTensor, layer: int) -> GraphTensor:
     """Qwen 3.5: gated attention, whatever the trunk's blocks are."""
     result = gated_attention(graph, attention, graph.norm(hidden, layer, "attn_norm"), layer)
     return gated_feed_forward(graph, graph.add(result, hidden), layer)
 
 
-def _plain(
-    graph: ModelGraph, attention: Attention, hidden: GraphTensor, layer: int
-) -> GraphTensor:
+def _plain(graph: ModelGraph, attention: Attention, hidden: GraphTensor, layer: int) -> GraphTensor:
     """GLM 4.5: plain attention, experts with a shared one."""
     query, key, value = project(graph, graph.norm(hidden, layer, "attn_norm"), layer)
     query, key = norm_heads(graph, layer, query, key)

@@ -70,8 +70,7 @@ class GraphOperations:
 
     def scale_in_place(self, operand: GraphTensor) -> GraphTensor:
         """Product with a constant, written over the operand."""
-        result = self._view("scale", operand, operand.shape, operand.layout, operand.view_offset)
-        return result
+        return self._view("scale", operand, operand.shape, operand.layout, operand.view_offset)
 
     def gated(self, kind: str, gate: GraphTensor, up: GraphTensor | None = None) -> GraphTensor:
         """Gated activation of two tensors, or of the two halves of one."""
@@ -119,9 +118,7 @@ class GraphOperations:
         shape = (table.shape[0], *rows.shape[:3])
         return GraphTensor("get_rows", kind, shape, (table, rows))
 
-    def set_rows(
-        self, target: GraphTensor, values: GraphTensor, rows: GraphTensor
-    ) -> GraphTensor:
+    def set_rows(self, target: GraphTensor, values: GraphTensor, rows: GraphTensor) -> GraphTensor:
         """Rows written into a tensor; the result shows that tensor."""
         result = self._view("set_rows", target, target.shape, target.layout, target.view_offset)
         result.sources = [values, rows, target]

@@ -6,7 +6,6 @@ Source of each function: llama.cpp b11434, src/models/gemma3n.cpp and gemma4.cpp
 from dataclasses import replace
 
 from packer.memory.compute_graphs.attention import Attention
-from packer.memory.compute_graphs.decoders import rotate
 from packer.memory.compute_graphs.experts import mix_experts, routing
 from packer.memory.compute_graphs.model_graph import ModelGraph
 from packer.memory.compute_graphs.windowed_models import capped
@@ -50,9 +49,7 @@ def _gemma4_feed_forward(graph: ModelGraph, hidden: GraphTensor, layer: int) -> 
     scores = graph.scale(graph.same("rms_norm", hidden))
     scores = graph.mul(scores, graph.need(layer, "ffn_gate_inp", "scale"))
     logits = graph.mul_mat(graph.need(layer, "ffn_gate_inp"), scores)
-    how = replace(
-        routing(graph, gate="soft_max", is_normalized=True), activation="gelu", scale=1.0
-    )
+    how = replace(routing(graph, gate="soft_max", is_normalized=True), activation="gelu", scale=1.0)
     mixed = mix_experts(graph, rows, layer, how, logits=logits)
     return graph.add(dense, graph.norm(mixed, layer, "post_ffw_norm_2"))
 
@@ -114,9 +111,7 @@ def _attend(
     query = turned("attn_q_norm", sizes.heads[layer], graph.linear(layer, "attn_q", normed))
     if layer >= sizes.cached_layers:
         owner = sizes.cached_layers - (1 if is_global else 2)
-        return attention.attend(
-            layer, query, None, None, cached_in=owner, has_window_cache=True
-        )
+        return attention.attend(layer, query, None, None, cached_in=owner, has_window_cache=True)
     keys = graph.linear(layer, "attn_k", normed)
     values = graph.linear(layer, "attn_v", normed) if graph.has(layer, "attn_v") else keys
     values = graph.same("rms_norm", graph.reshape(values, head, kv_heads, tokens))
@@ -192,9 +187,7 @@ def _correct(
     return graph.add(graph.mul(spread, factors), predictions)
 
 
-def _projected(
-    graph: ModelGraph, name: str, rows: GraphTensor, length: GraphTensor
-) -> GraphTensor:
+def _projected(graph: ModelGraph, name: str, rows: GraphTensor, length: GraphTensor) -> GraphTensor:
     """Streams through a matrix each, scaled back to the length of the active one."""
     weight = graph.named(f"{name}.weight")
     if weight is None:

@@ -247,8 +247,6 @@ def store_snapshots(
     width, row = memory.shape[0], memory.layout[1]
     count = min(graph.batch.tokens_per_sequence, states.depth)
     shape = (width, sequences, count)
-    source = graph.view(
-        result, shape, (row, row * sequences), skipped * result.type.block_bytes
-    )
+    source = graph.view(result, shape, (row, row * sequences), skipped * result.type.block_bytes)
     target = graph.view(memory, shape, (row, graph.context.states * row))
     graph.expand(graph.copy_into(source, target))

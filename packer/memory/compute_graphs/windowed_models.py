@@ -45,9 +45,7 @@ def _gemma_block(
     query, key = norm_heads(graph, layer, query, key)
     query, key = rotate(graph, layer, query, key)
     has_window = any(graph.sizes.window_layers)
-    result = attention.attend(
-        layer, graph.scale(query), key, value, has_window_cache=has_window
-    )
+    result = attention.attend(layer, graph.scale(query), key, value, has_window_cache=has_window)
     if is_last(graph, layer):
         result, hidden = graph.take_outputs(result, hidden)
     hidden = graph.add(graph.norm(result, layer, "post_attention_norm"), hidden)
