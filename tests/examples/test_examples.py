@@ -57,6 +57,25 @@ def test_the_company_fleet_is_proven() -> None:
     assert fp16 > 2 * result.cards
 
 
+def test_the_cheapest_company_fleet_is_proven_and_beats_first_fit() -> None:
+    folder = ROOT / "examples" / "02-company-fleet"
+    result = api.plan(api.load(folder / "fleet-price.yaml", ROOT / "inventories/eu-cluster.yaml"))
+    assert result.status == "optimal"
+    assert result.price_per_hour == result.bound
+    greedy = result.baselines.first_fit_decreasing_price_per_hour
+    assert greedy is not None
+    assert result.price_per_hour < greedy
+
+
+def test_both_company_files_ask_for_the_same() -> None:
+    folder = ROOT / "examples" / "02-company-fleet"
+    by_cards, by_price = (
+        (folder / name).read_text(encoding="utf-8").split("objective:")[1].split("\n", 1)[1]
+        for name in ("fleet.yaml", "fleet-price.yaml")
+    )
+    assert by_cards == by_price
+
+
 def test_the_same_inputs_give_the_same_plan() -> None:
     again = api.plan(inputs("02-company-fleet"))
     first, second = (json.loads(api.plan_text(p)) for p in (plan("02-company-fleet"), again))
