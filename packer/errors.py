@@ -14,6 +14,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 
 
 @dataclass(frozen=True)
@@ -54,22 +55,28 @@ class Problem:
         lines = [f"error[{self.code}]: {self.title}"]
         if self.where is not None:
             lines.append(f"  --> {self.where}")
-            if self.where.source_line:
-                number = str(self.where.line)
-                gutter = " " * len(number)
-                carets = " " * (self.where.column - 1) + "^" * max(1, self.where.width)
-                lines += [
-                    f" {gutter} |",
-                    f" {number} | {self.where.source_line}",
-                    f" {gutter} | {carets} {self.why}".rstrip(),
-                ]
-            elif self.why:
-                lines.append(f"   = why: {self.why}")
+        if self.where is not None and self.where.source_line:
+            lines += _pointed_at(self.where, self.why)
         elif self.why:
             lines.append(f"   = why: {self.why}")
         if self.help:
             lines.append(f"   = help: {self.help}")
         return "\n".join(lines)
+
+
+def _pointed_at(where: Location, why: str) -> list[str]:
+    """The source line with carets under what is meant, and the reason beside them."""
+    number = str(where.line)
+    gutter = " " * len(number)
+    before = max(0, where.column - 1)
+    # Tabs stay tabs, so that the carets stand under what they mean.
+    indent = "".join(one if one == "\t" else " " for one in where.source_line[:before])
+    carets = indent.ljust(before) + "^" * max(1, where.width)
+    return [
+        f" {gutter} |",
+        f" {number} | {where.source_line}",
+        f" {gutter} | {carets} {why}".rstrip(),
+    ]
 
 
 class GpuPackerError(Exception):
@@ -155,11 +162,16 @@ class Infeasible(GpuPackerError):
 
 
 class OutOfTime(GpuPackerError):
-    """The time limit passed without any plan; ``bound`` is the proven lower bound so far."""
+    """The time limit passed without any plan.
+
+    Attributes:
+        bound: Proven lower bound so far, cards or money per hour; None or 0 says nothing.
+        seconds: The time limit [s].
+    """
 
     exit_status = 3
 
-    def __init__(self, bound: int | None, seconds: float) -> None:
+    def __init__(self, bound: Decimal | int | None, seconds: float) -> None:
         """Keep the bound, if one was found."""
         self.bound, self.seconds = bound, seconds
         known = f"; at least {bound} are needed" if bound else ""

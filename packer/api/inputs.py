@@ -36,6 +36,9 @@ def load(fleet: str | Path, inventory: str | Path) -> Input:
     from packer.files.text import read_text
     from packer.spec.inputs import Source, read_inputs
 
+    if str(fleet) == str(inventory) == "-":
+        title = "the fleet and the inventory cannot both come from standard input"
+        raise InvalidInput(Problem("P0101", title, help="save one of them in a file"))
     texts: list[str] = []
     problems: list[Problem] = []
     for path in (fleet, inventory):

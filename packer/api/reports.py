@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packer.errors import InvalidInput, Problem
+
 if TYPE_CHECKING:
     from packer.plan.plan import Plan
 
@@ -12,12 +14,27 @@ REPORT_FILES = {
     "markdown": "report.md",
     "json": "report.json",
 }
+REPORT_FORMATS = (*REPORT_FILES, "csv")
 
 
 def report(
     plan: "Plan", out: str | Path, *, formats: Sequence[str] = ("html", "markdown", "json")
 ) -> tuple[str, ...]:
-    """Write a plan's report into a folder; returns the file names."""
+    """Write a plan's report into a folder; returns the file names.
+
+    Args:
+        plan: The plan.
+        out: The folder; made if it is missing.
+        formats: Any of ``html``, ``markdown``, ``json`` and ``csv``.
+
+    Raises:
+        InvalidInput: Another format is asked, or none, or the folder is not ours to replace.
+    """
+    unknown = [name for name in formats if name not in REPORT_FORMATS]
+    if unknown or not formats:
+        title = f"{', '.join(unknown)} is no report format" if unknown else "no format is named"
+        help_ = f"choose from {', '.join(REPORT_FORMATS)}"
+        raise InvalidInput(Problem("P0482", title, help=help_))
     from packer.files.directory import write_tree
     from packer.report.html import render_html
     from packer.report.json_twin import render_json

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 # A hostile archive may unpack to anything; the largest instance of the study is 40 MB of text.
 _MOST_BYTES = 2**30
+_GZIP = b"\x1f\x8b"
 
 
 def solve(
@@ -76,19 +78,24 @@ def verify(
 def _document(source: Mapping[str, Any] | str | Path) -> Any:
     if isinstance(source, Mapping):
         return source
-    path = Path(source)
     try:
-        data = path.read_bytes()
-        if data[:2] == b"\x1f\x8b":
-            with gzip.open(path) as packed:
-                data = packed.read(_MOST_BYTES + 1)
-        if len(data) > _MOST_BYTES:
-            raise ValueError("the file is larger than a gigabyte")
-        return json.loads(data)
+        return json.loads(_content(Path(source)))
     except OSError as error:
         why = error.strerror or str(error)
         problem = Problem("P0101", "the file cannot be read", Location(str(source)), why)
         raise InvalidInput(problem) from error
-    except (ValueError, EOFError, RecursionError) as error:
+    except (ValueError, EOFError, RecursionError, zlib.error) as error:
         problem = Problem("P0609", "the file is not JSON", Location(str(source)), str(error))
         raise InvalidInput(problem) from error
+
+
+def _content(path: Path) -> bytes:
+    """Content of a file, unpacked where it is gzip; no more is read than an instance may have."""
+    with path.open("rb") as file:
+        data = file.read(_MOST_BYTES + 1)
+        if data[:2] == _GZIP:
+            file.seek(0)
+            data = gzip.GzipFile(fileobj=file).read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise ValueError("the file is larger than a gigabyte")
+    return data

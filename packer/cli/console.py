@@ -6,15 +6,25 @@ from typing import TextIO
 
 import typer
 
-from packer.errors import Infeasible, InvalidInput
+from packer.errors import Infeasible, InvalidInput, Problem
 
 
 def print_data(text: str) -> None:
-    """Write the answer to stdout, with characters the stream cannot show replaced."""
+    """Write the answer to stdout, with characters the stream cannot show replaced.
+
+    Raises:
+        InvalidInput: P0702, such as when the disk behind it is full.
+    """
     encoding = sys.stdout.encoding or "utf-8"
     safe = text.encode(encoding, "replace").decode(encoding)
-    sys.stdout.write(safe if safe.endswith("\n") else safe + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(safe if safe.endswith("\n") else safe + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        why, help_ = error.strerror or str(error), "make room there, or write to another place"
+        raise InvalidInput(Problem("P0702", "cannot write to stdout", None, why, help_)) from error
 
 
 def say(text: str) -> None:

@@ -79,18 +79,16 @@ def run(arguments: list[str] | None = None) -> int:
         say_error(error)
         return error.exit_status
     except KeyboardInterrupt:
-        say("interrupted; nothing was written")
-        return exit_status.INTERRUPTED
-    except BrokenPipeError:
-        # The reader of a pipe has seen enough; that is no fault.
-        sys.stderr.close()
-        return exit_status.DONE
-    except typer.Exit as stop:
-        return stop.exit_code
-    except typer.Abort:
-        return exit_status.INTERRUPTED
+        status = exit_status.INTERRUPTED
+    except SystemExit as stop:
+        # Typer answers a closed pipe so. The reader has seen enough; that is no fault.
+        if isinstance(stop.__context__, BrokenPipeError):
+            return exit_status.DONE
+        raise
     except Exception as error:
         return _other(error)
+    if status == exit_status.INTERRUPTED:
+        say("interrupted; no output is half written")
     return status if isinstance(status, int) else exit_status.DONE
 
 

@@ -1,6 +1,7 @@
 """``gpu-packer plan``: the placement, proven or with its gap."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -65,9 +66,12 @@ def plan(
     """Place every replica on the fewest cards, or the least money, and prove it."""
     from packer import api
     from packer.cli.policy import parse_cost, parse_headroom, policy_violations
+    from packer.files.single_file import refuse_what_is_no_file
 
     cost_limit = parse_cost(max_cost) if max_cost else None
     headroom_limit = parse_headroom(min_headroom) if min_headroom else None
+    if out:
+        refuse_what_is_no_file(Path(out))  # before a minute of solving, not after it
     inputs = api.load(fleet, inventory)
     with SolverProgress() as progress:
         result = api.plan(

@@ -18,13 +18,13 @@ def read_text(path: str | Path) -> str:
     name = "<stdin>" if str(path) == "-" else str(path)
     try:
         data = _read(path)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         raise InvalidInput(
             Problem(
                 "P0101",
                 "the file cannot be read",
                 Location(name),
-                why=error.strerror or str(error),
+                why=getattr(error, "strerror", None) or str(error),
                 help="check the path; - reads standard input",
             )
         ) from error

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from packer.domain.node import Inventory
+from packer.domain.basis import Basis
+from packer.domain.node import Inventory, Sharing
 from packer.domain.workload import Fleet, Objective
 from packer.plan.baselines import baselines
 from packer.plan.building import node_budgets, placements_of, price_of
@@ -58,7 +59,7 @@ def assemble(decision: Decision, tools: Tools, facts: Facts, limits: Limits) -> 
         policy=_policy(fleet, limits),
         inputs=facts.inputs,
         versions=facts.versions,
-        notes=_notes(fleet, decision.sets, assignments),
+        notes=_notes(fleet, inventory, assignments),
         run=facts.run,
     )
 
@@ -76,23 +77,41 @@ def _policy(fleet: Fleet, limits: Limits) -> Policy:
 
 
 def _notes(
-    fleet: Fleet, sets: Sequence[CandidateSet], assignments: Sequence[Assignment]
+    fleet: Fleet, inventory: Inventory, assignments: Sequence[Assignment]
 ) -> tuple[str, ...]:
     notes = [
         f"{one.candidate.workload}: {note}"
         for one in assignments
         for note in one.candidate.estimate.notes
     ]
-    estimated = sorted(
-        one.workload.name
-        for one in sets
-        if any(variant.model.basis != "exact" for variant in one.workload.variants)
-    )
+    estimated = _estimated(fleet, assignments)
     if estimated:
         notes.append(
             "sizes from the catalogue, to be replaced by the header of the real file: "
             + ", ".join(estimated)
         )
+    routers = [pool.name for pool in inventory.pools if pool.sharing is Sharing.WHOLE]
+    if routers and any(workload.replicas > 1 for workload in fleet.workloads):
+        notes.append(
+            "replicas of one workload share no card anywhere, because a router serves the cards "
+            f"of {', '.join(routers)} and runs one process per model name; the bound counts this"
+        )
     if fleet.objective is Objective.PRICE:
         notes.append("money counts whole nodes with at least one replica")
     return tuple(dict.fromkeys(notes))
+
+
+def _estimated(fleet: Fleet, assignments: Sequence[Assignment]) -> list[str]:
+    """Workloads that load a file whose header was not read, in the order of the fleet."""
+    chosen = {(one.candidate.workload, one.candidate.variant) for one in assignments}
+    return [
+        workload.name
+        for workload in fleet.workloads
+        if any(
+            variant.model.basis is not Basis.EXACT
+            for rank, variant in enumerate(workload.variants)
+            if (workload.name, rank) in chosen
+        )
+        or (workload.draft and workload.draft.variant.model.basis is not Basis.EXACT)
+        or (workload.projector and workload.projector.model.basis is not Basis.EXACT)
+    ]

@@ -2,7 +2,7 @@
 
 Shares no code with the solver. It believes nothing in the plan but ``argv``, ``node`` and ``gpus``:
 it parses each command line, asks the memory model what that process takes, adds up every card and
-node, and compares with what the plan says and with every rule of the fleet.
+node, and compares with what the plan says and with every wish and rule of the fleet.
 """
 
 from collections import Counter, defaultdict
@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from packer.domain.node import Inventory
 from packer.domain.server_options import ServerOptions
-from packer.domain.workload import Fleet, Variant, Workload
-from packer.errors import AuditFailed
+from packer.domain.workload import Fleet, Workload
+from packer.errors import AuditFailed, InvalidInput
 from packer.memory.card_reserve import card_reserve_bytes
 from packer.memory.estimate import estimate_memory
 from packer.memory.result import Card, MemoryEstimate
 from packer.plan.audit_rules import Site, broken_rules
+from packer.plan.audit_wishes import broken_wishes, variant_of
 from packer.plan.plan import Placement, Plan
 
 ParseArguments = Callable[[Sequence[str]], ServerOptions]
@@ -38,36 +39,43 @@ def find_contradictions(
         for index in range(pool.nodes)
     }
     workloads = {workload.name: workload for workload in fleet.workloads}
-    sound = []
+    sound: list[Placement] = []
+    estimates: dict[tuple[str, int], MemoryEstimate] = {}
     for placement in plan.placements:
         broken = list(_broken_references(placement, workloads, sites))
         yield from broken
-        if not broken:
-            sound.append(placement)
-    estimates = {
-        (placement.workload, placement.replica): _recompute(
-            placement, workloads[placement.workload], sites[placement.node], parse, plan
-        )
-        for placement in sound
-    }
-    yield from _wrong_bytes(sound, estimates)
+        if broken:
+            continue
+        workload, who = workloads[placement.workload], _who(placement)
+        try:
+            options = parse(placement.argv)
+            estimate = _recompute(placement, workload, sites[placement.node], options, plan)
+        except InvalidInput as error:
+            yield f"{who}: its argv is refused: {error.problems[0].title}"
+            continue
+        yield from (f"{who}: {one}" for one in broken_wishes(placement, workload, options))
+        sound.append(placement)
+        estimates[placement.workload, placement.replica] = estimate
+    yield from _wrong_bytes(sound, estimates, workloads)
     yield from _overfull_cards(plan, sound, estimates, sites, fleet)
     yield from _overfull_nodes(sound, estimates, sites)
     yield from broken_rules(plan, sound, fleet, sites)
 
 
+def _who(placement: Placement) -> str:
+    return f"{placement.workload}-{placement.replica}"
+
+
 def _broken_references(
     placement: Placement, workloads: Mapping[str, Workload], sites: Mapping[str, Site]
 ) -> Iterator[str]:
-    who = f"{placement.workload}-{placement.replica}"
+    who = _who(placement)
     site = sites.get(placement.node)
     workload = workloads.get(placement.workload)
     if workload is None:
         yield f"{who}: no such workload"
-    elif _variant(workload, placement) is None:
+    elif variant_of(placement, workload) is None:
         yield f"{who}: {placement.variant.quantization} is not among its quantizations"
-    elif placement.variant.cache_type_k not in workload.cache_types:
-        yield f"{who}: cache type {placement.variant.cache_type_k} is not allowed"
     if site is None:
         yield f"{who}: no node {placement.node}"
         return
@@ -85,18 +93,13 @@ def _broken_site(who: str, placement: Placement, site: Site) -> Iterator[str]:
         yield f"{who}: {placement.node} has no such card"
 
 
-def _variant(workload: Workload, placement: Placement) -> Variant | None:
-    wanted = (placement.variant.quantization, placement.variant.model)
-    return next((v for v in workload.variants if (v.quantization, v.model.origin) == wanted), None)
-
-
 def _allows(workload: Workload, product: str) -> bool:
     allowed = not workload.allowed_gpus or product in workload.allowed_gpus
     return allowed and product not in workload.refused_gpus
 
 
 def _recompute(
-    placement: Placement, workload: Workload, site: Site, parse: ParseArguments, plan: Plan
+    placement: Placement, workload: Workload, site: Site, options: ServerOptions, plan: Plan
 ) -> MemoryEstimate:
     """Bytes of one process, from its command line on the cards it is given."""
     gpu = site.pool.gpu
@@ -106,11 +109,11 @@ def _recompute(
         generation=gpu.generation,
         compute_capability=gpu.compute_capability,
     )
-    variant = _variant(workload, placement)
+    variant = variant_of(placement, workload)
     assert variant is not None  # noqa: S101 — _broken_references has seen it
     return estimate_memory(
         variant.model,
-        parse(placement.argv),
+        options,
         [card] * len(placement.gpus),
         draft=workload.draft.variant.model if workload.draft else None,
         projector=workload.projector.model if workload.projector else None,
@@ -121,9 +124,11 @@ def _recompute(
 _Estimates = Mapping[tuple[str, int], MemoryEstimate]
 
 
-def _wrong_bytes(placements: Iterable[Placement], estimates: _Estimates) -> Iterator[str]:
+def _wrong_bytes(
+    placements: Iterable[Placement], estimates: _Estimates, workloads: Mapping[str, Workload]
+) -> Iterator[str]:
     for placement in placements:
-        who = f"{placement.workload}-{placement.replica}"
+        who = _who(placement)
         estimate = estimates[placement.workload, placement.replica]
         for said, real in zip(placement.devices, estimate.devices, strict=False):
             if (said.total_bytes, said.high_bytes) != (real.total_bytes, real.high_bytes):
@@ -132,7 +137,7 @@ def _wrong_bytes(placements: Iterable[Placement], estimates: _Estimates) -> Iter
             yield f"{who}: the plan lists {len(placement.devices)} cards"
         if placement.host.total_bytes != estimate.host.total_bytes:
             yield f"{who}: the plan and its argv differ on node memory"
-        asked = placement.variant.context_per_slot
+        asked = workloads[placement.workload].context_per_slot
         if estimate.context_cells_per_slot < asked:
             yield f"{who}: a slot holds {estimate.context_cells_per_slot} cells, {asked} are asked"
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from packer.domain.node import NodePool
+from packer.domain.node import NodePool, Sharing
 from packer.domain.workload import Fleet, Objective, Spread, Workload
 from packer.plan.plan import Placement, Plan, Status
 
@@ -25,6 +25,7 @@ def broken_rules(
     workloads = {workload.name: workload for workload in fleet.workloads}
     yield from _missing_replicas(plan, workloads)
     yield from _broken_spread(placements, workloads, sites)
+    yield from _broken_routers(placements, sites)
     yield from _broken_neighbours(placements, fleet)
     yield from _wrong_totals(plan, sites)
 
@@ -54,6 +55,19 @@ def _broken_spread(
     for (name, unit), count in seen.items():
         if count > 1:
             yield f"{name}: {count} replicas meet on {unit}"
+
+
+def _broken_routers(placements: Iterable[Placement], sites: Mapping[str, Site]) -> Iterator[str]:
+    """Whole cards are served by one router, which runs one process per model name."""
+    seen = Counter(
+        (placement.workload, placement.node, gpu)
+        for placement in placements
+        if sites[placement.node].pool.sharing is Sharing.WHOLE
+        for gpu in placement.gpus
+    )
+    for (name, node, gpu), count in seen.items():
+        if count > 1:
+            yield f"{name}: {count} replicas meet in the router of {node} card {gpu}"
 
 
 def _broken_neighbours(placements: Sequence[Placement], fleet: Fleet) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """What the next better quantization of a workload would cost, found by planning with it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from packer.domain.workload import Workload
 from packer.plan.plan import Alternative
@@ -10,8 +10,22 @@ from packer.solver.candidates import CandidateSet, Refused
 from packer.solver.fleet_instance import FleetInstance
 from packer.solver.instance import Instance
 
-# Objective of an instance: (value, whether it is proven), or None when infeasible or out of time.
-Resolve = Callable[[Instance], tuple[int, bool] | None]
+
+@dataclass(frozen=True)
+class Answer:
+    """What planning a changed instance gave.
+
+    Attributes:
+        objective: None without any plan.
+        proven: Whether no plan is cheaper, or without a plan, whether there is none.
+    """
+
+    objective: int | None
+    proven: bool
+
+
+Resolve = Callable[[Instance], Answer | None]
+"""Plans a changed instance; None when no more questions are answered."""
 
 
 def worst_rank(assignments: Sequence[Assignment], workload: str) -> int:
@@ -40,11 +54,14 @@ def why_not_better(
         return f"{better} fits no card: {closest_miss(one, rank - 1)}"
     answer = resolve(_only(packed.instance, workload.name, keep))
     if answer is None:
-        return f"no plan with {better} was found in the time for such questions"
-    more, proven = answer[0] - value, answer[1]
+        return f"{better} was not tried: only the first few such questions are answered"
+    if answer.objective is None:
+        effort = "" if answer.proven else " in the effort for such questions"
+        return f"no plan with {better} {'exists' if answer.proven else 'was found'}{effort}"
+    more = answer.objective - value
     if more <= 0:
         return f"{better} would push another workload down its list"
-    return f"{better} needs {'' if proven else 'about '}{_amount(more, packed)} more"
+    return f"{better} needs {'' if answer.proven else 'at most '}{_amount(more, packed)} more"
 
 
 def _only(instance: Instance, name: str, keep: tuple[int, ...]) -> Instance:

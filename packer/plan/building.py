@@ -44,9 +44,9 @@ def _placement(one: Assignment, workload: Workload, format_command: FormatComman
     variant = workload.variants[candidate.variant]
     serving = ServingOptions(
         alias=workload.name,
-        model_path=_path(variant),
-        draft_path=_path(workload.draft.variant) if workload.draft else "",
-        projector_path=_path(workload.projector) if workload.projector else "",
+        model_path=path_in_pod(variant),
+        draft_path=path_in_pod(workload.draft.variant) if workload.draft else "",
+        projector_path=path_in_pod(workload.projector) if workload.projector else "",
     )
     return Placement(
         workload=workload.name,
@@ -60,7 +60,7 @@ def _placement(one: Assignment, workload: Workload, format_command: FormatComman
     )
 
 
-def _path(variant: Variant) -> str:
+def path_in_pod(variant: Variant) -> str:
     """Path inside the pod; without a mount, where the model would lie, to be mounted by hand."""
     if variant.mount:
         return model_pod_path(variant.mount)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from packer.domain.node import Inventory, NodePool
+from packer.domain.node import Inventory, NodePool, Sharing
 from packer.domain.workload import Fleet, Spread, Workload
 from packer.errors import Reason, Refusal, Relaxation
 from packer.solver.candidates import CandidateSet
@@ -14,41 +14,34 @@ Try = Callable[[Fleet, Inventory], bool | None]
 
 
 def reasons(
-    conflict: Iterable[str], fleet: Fleet, inventory: Inventory, sets: Sequence[CandidateSet]
+    conflict: Iterable[str], fleet: Fleet, sets: Sequence[CandidateSet]
 ) -> tuple[Reason, ...]:
     """Each requirement of a conflict, in words."""
-    return tuple(Reason(one, _words(one, fleet, inventory, sets)) for one in conflict)
+    return tuple(Reason(one, _words(one, fleet, sets)) for one in conflict)
 
 
-def _words(
-    requirement: str, fleet: Fleet, inventory: Inventory, sets: Sequence[CandidateSet]
-) -> str:
+def _words(requirement: str, fleet: Fleet, sets: Sequence[CandidateSet]) -> str:
     kind, _, rest = requirement.partition(":")
-    workloads = {workload.name: workload for workload in fleet.workloads}
     if kind == "count":
         return _count_words(rest, sets)
     if kind == "antiaff":
         name, _, scope = rest.rpartition(":")
-        return f"{name}: no two of its {workloads[name].replicas} replicas on one {scope}"
+        replicas = _of(name, sets).workload.replicas
+        return f"{name}: no two of its {replicas} replicas on one {_SCOPES[scope]}"
     if kind == "types":
-        return f"{rest}: {_product_words(workloads[rest], sets)}"
-    if kind == "constraint":
-        return _rule_words(int(rest), fleet)
-    if kind == "supply":
-        pool = next((p for p in inventory.pools if p.name == rest.partition("#")[0]), None)
-        return f"pool {pool.name}: {_pool_words(pool)}" if pool else requirement
-    names = {"cap": "card memory", "nodecap": "node memory"}
-    return f"{names.get(kind, kind)} ({rest})"
+        return f"{rest}: {_product_words(_of(rest, sets))}"
+    return _rule_words(int(rest), fleet)
 
 
-def _pool_words(pool: NodePool) -> str:
-    usable = pool.nodes - len(pool.unavailable)
-    nodes = "node" if usable == 1 else "nodes"
-    return f"{usable} {nodes} of {pool.gpus_per_node} × {pool.gpu.name}"
+_SCOPES = {"gpu": "card, because one router serves it", "node": "node", "zone": "zone"}
+
+
+def _of(name: str, sets: Sequence[CandidateSet]) -> CandidateSet:
+    return next(one for one in sets if one.workload.name == name)
 
 
 def _count_words(name: str, sets: Sequence[CandidateSet]) -> str:
-    one = next(one for one in sets if one.workload.name == name)
+    one = _of(name, sets)
     replicas = one.workload.replicas
     noun = "replica" if replicas == 1 else "replicas"
     if not one.candidates:
@@ -58,12 +51,11 @@ def _count_words(name: str, sets: Sequence[CandidateSet]) -> str:
     return f"{name}: {replicas} {noun}, each at least {each} GiB"
 
 
-def _product_words(workload: Workload, sets: Sequence[CandidateSet]) -> str:
-    if workload.allowed_gpus:
-        return "only " + ", ".join(workload.allowed_gpus)
-    if workload.refused_gpus:
-        return "not on " + ", ".join(workload.refused_gpus)
-    one = next(one for one in sets if one.workload.name == workload.name)
+def _product_words(one: CandidateSet) -> str:
+    if one.workload.allowed_gpus:
+        return "only " + ", ".join(one.workload.allowed_gpus)
+    if one.workload.refused_gpus:
+        return "not on " + ", ".join(one.workload.refused_gpus)
     return "fits only " + ", ".join(sorted({c.gpu for c in one.candidates}))
 
 
@@ -121,6 +113,10 @@ def _changes(names: Sequence[str], fleet: Fleet, inventory: Inventory) -> Iterat
         rule = f"keepTogether [{', '.join(group)}]"
         yield f"drop {rule}", "they may part", replace(fleet, keep_together=kept), inventory
     for pool in inventory.pools:
+        if pool.sharing is Sharing.WHOLE:
+            shared = _with_pool(inventory, replace(pool, sharing=Sharing.DRA))
+            yield f"{pool.name}: sharing dra", "needs NVIDIA's DRA driver", fleet, shared
+    for pool in inventory.pools:
         yield _one_more_node(pool, fleet, inventory)
 
 
@@ -151,7 +147,12 @@ def _softer(workload: Workload, fleet: Fleet, inventory: Inventory) -> Iterator[
     if workload.replicas > 1:
         fewer = workload.replicas - 1
         less = changed(replace(workload, replicas=fewer))
-        yield f"{workload.name}: {fewer} instead of {fewer + 1} replicas", "-1", less, inventory
+        yield (
+            f"{workload.name}: {fewer} instead of {fewer + 1} replicas",
+            "less served",
+            less,
+            inventory,
+        )
 
 
 def _one_more_node(pool: NodePool, fleet: Fleet, inventory: Inventory) -> _Change:
@@ -160,8 +161,16 @@ def _one_more_node(pool: NodePool, fleet: Fleet, inventory: Inventory) -> _Chang
     if zones:
         zones[list(zones)[-1]] += 1
     grown = replace(pool, nodes=pool.nodes + 1, node_names=names, zones=zones)
-    pools = tuple(grown if p.name == pool.name else p for p in inventory.pools)
-    on_demand = pool.price.on_demand if pool.price else None
-    price = f"+{on_demand} {pool.price.currency}/h" if pool.price and on_demand else "price unknown"
+    price = pool.price
+    if price is None or price.on_demand is None:
+        more = "price unknown"
+    else:
+        more = f"+{price.on_demand} {price.currency}/h"
     change = f"one more {pool.name} node ({pool.gpus_per_node} × {pool.gpu.name})"
-    return change, price, fleet, replace(inventory, pools=pools)
+    return change, more, fleet, _with_pool(inventory, grown)
+
+
+def _with_pool(inventory: Inventory, changed: NodePool) -> Inventory:
+    """The inventory with the pool of that name replaced."""
+    pools = tuple(changed if pool.name == changed.name else pool for pool in inventory.pools)
+    return replace(inventory, pools=pools)

@@ -2,8 +2,9 @@
 
 from difflib import get_close_matches
 
+from packer.domain.workload import Objective
 from packer.errors import InvalidInput, Problem
-from packer.plan.plan import Placement, Plan, WorkloadSummary
+from packer.plan.plan import Placement, Plan, Status, WorkloadSummary
 from packer.units import format_gib
 
 
@@ -84,10 +85,16 @@ def _next_cheaper(plan: Plan) -> str:
         for one in plan.placements
         if one.node == node_name and index in one.gpus
     )
-    proof = "proven to need" if plan.status == "optimal" else "not known to fit with fewer than"
-    unit = "cards" if plan.objective == "cards" else f"{plan.currency}/h"
+    unit = "cards" if plan.objective is Objective.CARDS else f"{plan.currency}/h"
+    if plan.status is Status.OPTIMAL:
+        proof = f"is proven to need {plan.bound} {unit}"
+    else:
+        value = plan.objective_value
+        proof = f"is proven to need at least {plan.bound} {unit}, and this plan takes {value}"
+    if len(used) == 1:
+        return f"as asked, the fleet {proof}; it sits on one card, and fewer there are none"
     return (
-        f"as asked, the fleet is {proof} {plan.bound} {unit}; the emptiest used card, {node_name} "
-        f"card {index}, holds {format_gib(least)} GiB ({', '.join(on_it)}): asking for less there "
-        f"(a smaller quantization, context or number of slots) is the first step to one card fewer"
+        f"as asked, the fleet {proof}; the emptiest used card, {node_name} card {index}, holds "
+        f"{format_gib(least)} GiB ({', '.join(on_it)}): asking for less there (a smaller "
+        "quantization, context or number of slots) is the first step to one card fewer"
     )

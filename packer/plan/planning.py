@@ -54,7 +54,7 @@ def make_plan(
     if solution.status == "infeasible":
         raise _infeasible(solution.conflict, fleet, inventory, sets)
     if solution.status == "unknown":
-        raise OutOfTime(solution.bound, limits.time_seconds)
+        raise OutOfTime(packed.value(solution.bound or 0), limits.time_seconds)
     decision = Decision(fleet, inventory, packed, sets, offers, solution)
     plan = assemble(decision, tools, facts, limits)
     audit(plan, fleet, inventory, tools.parse_arguments)
@@ -105,22 +105,24 @@ def _infeasible(
         if time.monotonic() > deadline:
             return None
         offers = offers_of(changed_inventory, changed_fleet.headroom)
-        changed_sets = _candidate_sets(changed_fleet, offers)
+        try:
+            changed_sets = _candidate_sets(changed_fleet, offers)
+        except InvalidInput:  # such as a cache type that this model cannot have
+            return False
         if any(not one.candidates for one in changed_sets):
             return False
         packed = fleet_instance(changed_fleet, changed_inventory, changed_sets)
         found = solve(packed.instance, Limits(time_seconds=_ONE_QUESTION_SECONDS, gap=1.0), None)
         return found.status in ("optimal", "feasible")
 
-    names = [name for name in _named(conflict, fleet)]
     return Infeasible(
-        reasons(conflict, fleet, inventory, sets),
-        relaxations(names, fleet, inventory, attempt),
+        reasons(conflict, fleet, sets),
+        relaxations(_named(conflict, fleet), fleet, inventory, attempt),
         refusals(sets),
     )
 
 
 def _named(conflict: Sequence[str], fleet: Fleet) -> list[str]:
     """Workloads a conflict speaks of, in the order of the fleet."""
-    spoken = {part for one in conflict for part in one.split(":")[1:2]}
+    spoken = {one.split(":")[1] for one in conflict if not one.startswith("constraint:")}
     return [workload.name for workload in fleet.workloads if workload.name in spoken]

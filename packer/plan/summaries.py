@@ -3,12 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from packer.plan.better_quantization import refused_alternatives, why_not_better, worst_rank
+from packer.plan.better_quantization import (
+    Answer,
+    refused_alternatives,
+    why_not_better,
+    worst_rank,
+)
 from packer.plan.plan import WorkloadSummary
 from packer.solver.assignment import Assignment
 from packer.solver.candidates import CandidateSet
 from packer.solver.fleet_instance import FleetInstance
 from packer.solver.instance import Instance
+from packer.solver.outcome import Status
 from packer.solver.solve import solve
 from packer.solver.stopping import Limits
 
@@ -33,15 +39,13 @@ class Questions:
     limits: Limits
     asked: int = 0
 
-    def resolve(self, changed: Instance) -> tuple[int, bool] | None:
-        """Objective of a changed instance and whether it is proven; None if unknown."""
+    def resolve(self, changed: Instance) -> Answer | None:
+        """What planning a changed instance gives; None when enough were asked."""
         if self.asked == _MOST_QUESTIONS:
             return None
         self.asked += 1
         found = solve(changed, replace(self.limits, effort=_QUESTION_EFFORT, max_moves=None))
-        if found.objective is None:
-            return None
-        return found.objective, found.status == "optimal"
+        return Answer(found.objective, found.status in (Status.OPTIMAL, Status.INFEASIBLE))
 
 
 def summaries(

@@ -190,4 +190,4 @@ def test_an_interruption_is_130(
 
     monkeypatch.setattr(main, "app", interrupted)
     assert run(["plan"]) == exit_status.INTERRUPTED
-    assert "nothing was written" in capsys.readouterr().err
+    assert capsys.readouterr().err == "interrupted; no output is half written\n"
