@@ -2,11 +2,15 @@
 
 import json
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from packer.cli.console import print_data
+from packer.errors import UnsupportedModel
+
+if TYPE_CHECKING:
+    from packer.memory.cache_cost import CacheCost
 
 
 class Format(StrEnum):
@@ -49,15 +53,17 @@ def inspect(
 
     by_name = cards_by_name(gpu or [])
     cards = (*(cards_by_size(gpus) if gpus else ()), *by_name.cards)
-    costs = api.cache_costs(model)
-    largest = None
-    if cards:
-        largest = {
-            cost.cache_type: api.largest_context(model, cards, cache_type=cost.cache_type)
-            for cost in costs
-        }
-    document = inspection_document(api.inspect(model), costs, cards, largest)
-    document["notes"] = list(by_name.notes)
+    inspection, notes = api.inspect(model), list(by_name.notes)
+    costs: tuple[CacheCost, ...] = ()
+    try:
+        costs = api.cache_costs(model)
+    except UnsupportedModel as error:
+        notes += [f"{problem.title}: what context costs is not known" for problem in error.problems]
+    largest = {
+        cost.cache_type: api.largest_context(model, cards, cache_type=cost.cache_type)
+        for cost in (costs if cards else ())
+    }
+    document = inspection_document(inspection, costs, cards, largest) | {"notes": notes}
     if output is Format.JSON:
         print_data(json.dumps(document, indent=2, ensure_ascii=False))
     else:

@@ -18,8 +18,8 @@ _LONGEST_VALUE = 60
 def inspection_document(
     inspection: "Inspection",
     costs: "Sequence[CacheCost]",
-    cards: "Sequence[Card]" = (),
-    largest: Mapping[str, int | None] | None = None,
+    cards: "Sequence[Card]",
+    largest: Mapping[str, int | None],
 ) -> dict[str, Any]:
     """The object ``gpu-packer inspect -o json`` prints.
 
@@ -27,7 +27,7 @@ def inspection_document(
         inspection: Figures of the file.
         costs: What context costs, by cache type.
         cards: Cards the largest context is for.
-        largest: Largest context of one slot by cache type; None if no card is asked about [tokens].
+        largest: Largest context of one slot by cache type; None where none fits [tokens].
     """
     name, size = inspection.largest_tensor
     return {
@@ -63,7 +63,7 @@ def inspection_document(
             for key, value in inspection.shapes.items()
         },
         "cards": [card.name for card in cards],
-        "largest_context": dict(largest or {}),
+        "largest_context": dict(largest),
     }
 
 
@@ -74,7 +74,6 @@ def inspection_text(document: Mapping[str, Any]) -> str:
             *_headline(document),
             "",
             *_types(document),
-            "",
             *_costs(document),
             *_largest(document),
             "",
@@ -107,6 +106,8 @@ def _types(document: Mapping[str, Any]) -> list[str]:
 
 
 def _costs(document: Mapping[str, Any]) -> list[str]:
+    if not document["context"]:
+        return []
     rows = [
         [
             cost["cache_type"],
@@ -119,7 +120,7 @@ def _costs(document: Mapping[str, Any]) -> list[str]:
         for cost in document["context"]
     ]
     head = ["KV CACHE", "PER TOKEN", "STATE PER SLOT", "WINDOWS PER SLOT", ""]
-    return columns(head, rows, 0, frozenset([1, 2, 3]))
+    return ["", *columns(head, rows, 0, frozenset([1, 2, 3]))]
 
 
 def _size(count: int) -> str:
