@@ -6,8 +6,10 @@ no draft model, and count logits for a whole batch; ``oracle_question`` asks acc
 """
 
 import os
+import shlex
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from packer.errors import InvalidInput, Problem
@@ -85,20 +87,20 @@ def ask(oracle: Oracle, question: OracleQuestion) -> OracleAnswer:
     Raises:
         InvalidInput: P0492, it refuses, crashes, or takes too long.
     """
+    words = (oracle.path, *question.words[1:]) if oracle.path else question.words
     try:
         if oracle.path:
-            return OracleAnswer(*ask_program(oracle.path, question.words, _bare(), _SECONDS))
-        return OracleAnswer(1, ask_wheel(question.words, _bare(), _SECONDS))
+            return OracleAnswer(*ask_program(words, _bare(), _SECONDS))
+        return OracleAnswer(1, ask_wheel(words, _bare(), _SECONDS))
     except subprocess.TimeoutExpired as error:
-        raise refusal(oracle.name, f"it gave no answer in {_SECONDS:g} s") from error
+        raise _refusal(oracle, words, f"it gave no answer in {_SECONDS:g} s") from error
     except (OSError, ValueError) as error:
-        raise refusal(oracle.name, str(error)) from error
+        raise _refusal(oracle, words, str(error)) from error
 
 
-def refusal(name: str, why: str) -> InvalidInput:
-    """P0492."""
-    help_ = "what it would run stands in the message; try it by hand"
-    return InvalidInput(Problem("P0492", f"{name} gives no answer", why=why, help=help_))
+def _refusal(oracle: Oracle, words: Sequence[str], why: str) -> InvalidInput:
+    help_ = f"it was asked: {shlex.join(words)}"
+    return InvalidInput(Problem("P0492", f"{oracle.name} gives no answer", why=why, help=help_))
 
 
 def _bare() -> dict[str, str]:

@@ -7,14 +7,14 @@ import re
 import subprocess
 from collections.abc import Mapping, Sequence
 
-from packer.llamacpp.oracle_rows import OracleRow, last_fault
+from packer.llamacpp.oracle_rows import OracleRow, first_fault
 from packer.units import MIB
 
 _ROW = re.compile(r"(\S.*?) (\d{1,12}) (\d{1,12}) (\d{1,12}) ?")
 
 
 def ask_program(
-    path: str, words: Sequence[str], environment: Mapping[str, str], seconds: float
+    words: Sequence[str], environment: Mapping[str, str], seconds: float
 ) -> tuple[int, tuple[OracleRow, ...]]:
     """Resolution of the figures [bytes], and one row per device, the host last.
 
@@ -23,7 +23,7 @@ def ask_program(
         OSError: It cannot be run.
         TimeoutExpired: It takes longer than ``seconds``.
     """
-    command = [path, *words[1:], "--fit-print", "on"]
+    command = [*words, "--fit-print", "on"]
     done = subprocess.run(  # noqa: S603 — no shell; the user's own program and command line
         command,
         capture_output=True,
@@ -34,7 +34,7 @@ def ask_program(
     )
     printed, log = (text.decode("utf-8", "replace") for text in (done.stdout, done.stderr))
     if done.returncode:
-        raise ValueError(last_fault(log, done.returncode))
+        raise ValueError(first_fault(log, done.returncode))
     rows = read_rows(printed)
     if not rows or rows[-1].device != "Host":
         raise ValueError("it printed no row for the host")

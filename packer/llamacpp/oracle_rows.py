@@ -4,7 +4,9 @@ import re
 from dataclasses import dataclass
 
 _CLOCK = re.compile(r"^\d+\.\d+\.\d+\.\d+ [A-Z] ")
-_FAULT = re.compile(r"error|invalid|failed|what\(\)|GGML_ASSERT|abort", re.IGNORECASE)
+_FAULT = re.compile(
+    r"error|no module|no such|invalid|failed|what\(\)|GGML_ASSERT|abort", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,7 @@ class OracleRow:
     compute_bytes: int
 
 
-def last_fault(log: str, status: int) -> str:
+def first_fault(log: str, status: int) -> str:
     """The first line of a log that names a fault, which is the cause of those behind it."""
     lines = [_CLOCK.sub("", line).strip() for line in log.splitlines()]
     faults = [line for line in lines if _FAULT.search(line)]

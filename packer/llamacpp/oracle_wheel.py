@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import metadata, util
 
-from packer.llamacpp.oracle_rows import OracleRow, last_fault
+from packer.llamacpp.oracle_rows import OracleRow, first_fault
 
 _DISTRIBUTION = "xllamacpp"
 _CHILD = "packer.llamacpp.oracle_child"
@@ -45,5 +45,5 @@ def ask_wheel(
     )
     answer, log = (text.decode("utf-8", "replace") for text in (done.stdout, done.stderr))
     if done.returncode or not answer:
-        raise ValueError(last_fault(log, done.returncode))
+        raise ValueError(first_fault(log, done.returncode))
     return tuple(OracleRow(*row) for row in json.loads(answer))
