@@ -13,6 +13,7 @@ from packer.memory.context_checks import check_cache_buffers, check_context
 from packer.memory.draft_model import drafts_with_nextn
 from packer.memory.flash_attention import transposes_values
 from packer.memory.flash_attention_choice import uses_flash_attention
+from packer.memory.graph_size import check_graph_size
 from packer.memory.hyperparameters import HyperParameters
 from packer.memory.kv_cache import kv_cache_bytes
 from packer.memory.layer_split import Layout, model_layout
@@ -83,6 +84,9 @@ def place_context(
     cache.update(recurrent_state_bytes(sizes, context, layout.layers))
     with _missing_tensors_named(model):
         has_flash_attention = uses_flash_attention(model, sizes, context, layout, options)
+        check_graph_size(
+            model, sizes, context, layout, options, has_flash_attention=has_flash_attention
+        )
     return PlacedContext(layout, has_flash_attention, weights, dict(cache))
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from packer.catalogue.models import load_model_file
 from packer.domain.basis import Basis
 from packer.domain.model import ModelFile, Tensor
 from packer.domain.server_options import DraftOptions, FlashAttention, ServerOptions
@@ -233,3 +234,29 @@ def test_a_missing_tensor_is_named() -> None:
     tensors = tuple(t for t in MODEL.tensors if t.name != "blk.2.attn_q.weight")
     with pytest.raises(InvalidModelFile, match=r"P0514.*blk\.2\.attn_q\.weight"):
         estimate(model=replace(MODEL, tensors=tensors))
+
+
+@pytest.mark.parametrize(
+    ("options", "aborts"),
+    [
+        ({"slots": 1}, False),
+        ({"slots": 2}, True),
+        ({"slots": 2, "kv_unified": True}, False),
+        ({"slots": 4, "cache_type_v": "f16"}, False),
+    ],
+)
+def test_a_graph_llama_cpp_has_no_room_for_is_refused(
+    options: dict[str, Any], aborts: bool
+) -> None:
+    """Checked against llama.cpp b11434: phi-4 at 16384 cells, which aborts in one of these."""
+    model = load_model_file("phi-4", "Q4_K_M")
+    quantized: dict[str, Any] = {
+        "cache_type_k": "q8_0",
+        "cache_type_v": "q8_0",
+        "context_size": 16384,
+    }
+    if aborts:
+        with pytest.raises(InvalidInput, match="P0515"):
+            estimate(model=model, **quantized | options)
+    else:
+        assert estimate(model=model, **quantized | options).slots == options["slots"]
