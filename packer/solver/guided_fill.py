@@ -8,12 +8,12 @@ Where another dimension would run short in the end, replicas rich in it are pref
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from packer.solver.card_classes import card_classes
+from packer.solver.card_classes import CardClass, card_classes
 from packer.solver.columns import Columns
 from packer.solver.first_fit import FirstFit
 from packer.solver.geometry import Geometry
@@ -58,6 +58,7 @@ def guided_fill(
     style: FillStyle,
     may_go_on: Callable[[], bool] = lambda: True,
     allowed: NDArray[np.bool_] | None = None,
+    start: Packing | None = None,
 ) -> Packing:
     """A packing of all replicas, unless room or time runs out; then some are missing.
 
@@ -68,8 +69,9 @@ def guided_fill(
         style: How to choose.
         may_go_on: Whether there is time.
         allowed: GPUs that may be used; None allows all.
+        start: A packing to complete, changed in place; None starts empty.
     """
-    fill = _Fill(geometry, columns, style, may_go_on, allowed)
+    fill = _Fill(start or Packing(geometry), columns, style, may_go_on, allowed)
     fill.run(prices)
     return fill.packing
 
@@ -77,18 +79,21 @@ def guided_fill(
 class _Fill:
     def __init__(
         self,
-        geometry: Geometry,
+        packing: Packing,
         columns: Columns,
         style: FillStyle,
         may_go_on: Callable[[], bool],
         allowed: NDArray[np.bool_] | None,
     ) -> None:
+        geometry = packing.geometry
         self.geometry, self.columns, self.style = geometry, columns, style
         self.instance = geometry.instance
         self.may_go_on = may_go_on
-        self.packing = Packing(geometry)
+        self.packing = packing
         self.random = random.Random(style.seed)
-        self.left = np.array([item.count for item in self.instance.items], dtype=np.int64)
+        self.left = np.zeros(len(self.instance.items), dtype=np.int64)
+        for i, missing in packing.missing().items():
+            self.left[i] = missing
         self.names = [item.name for item in self.instance.items]
         self.watched = np.array([self.packing.is_watched(name) for name in self.names], dtype=bool)
         self.filled: set[int] = set()
@@ -127,11 +132,19 @@ class _Fill:
 
     def _prices_of_rest(self) -> RowPrices:
         classes = tuple(
-            one for one in card_classes(self.instance) if one.node_type not in self.filled
+            replace(one, count=self._unused(one))
+            for one in card_classes(self.instance)
+            if one.node_type not in self.filled
         )
         usable = ~np.isin(self.columns.node_type, sorted(self.filled))
         rest = _chosen(self.columns, usable & (self.left[self.columns.item] > 0))
         return uniform_prices(rest, self.left.astype(float), classes, len(self.instance.node_types))
+
+    def _unused(self, one: CardClass) -> int:
+        """GPUs of a class that may be used and are not yet."""
+        free = self.allowed & (self.packing.gpu_replicas == 0)
+        free &= self.geometry.gpu_type == one.node_type
+        return int((self.geometry.gpu_capacity[free] == one.capacity).all(axis=1).sum())
 
     def _next_type(self, prices: RowPrices) -> int | None:
         """The type that earns most beyond its cost and still takes something."""

@@ -1,6 +1,5 @@
 """The packing engine: bound, first plan, better plans, levels, and an honest status."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,9 +18,11 @@ from packer.solver.infeasibility import Conflict, find_conflict
 from packer.solver.instance import Instance, Placed
 from packer.solver.later_levels import later_levels
 from packer.solver.levels import minimise_objective, whole_model
+from packer.solver.moving import count_moves
 from packer.solver.neighbourhood import NeighbourhoodSearch
-from packer.solver.outcome import Change, Moves, Progress, Solution, Status
+from packer.solver.outcome import Change, Progress, Solution, Status
 from packer.solver.packing import Packing
+from packer.solver.repack import repaired
 from packer.solver.relaxations import find_relaxations
 from packer.solver.stopping import Clock, Limits
 
@@ -29,6 +30,8 @@ Report = Callable[[Progress], None]
 
 EXACT_SPOTS = 60_000
 """Alternatives times GPUs up to which the whole problem is searched at once."""
+NEAR_ENOUGH = 0.02
+"""Gap at which a large re-planned fleet stops moving replicas for fewer cards."""
 QUICK = FillStyle(sample=100)
 STYLES = (
     FillStyle(sample=100, spread_out=True, urgent_from=0.15),
@@ -66,6 +69,7 @@ class _Solve:
         self.bound: ProvenBound | None = None
         self.searched_bound: int | None = None
         self.conflict: Conflict | None = None
+        self.settled = False
         self.relaxations: tuple[Change, ...] = ()
 
     def run(self) -> Solution:
@@ -74,7 +78,7 @@ class _Solve:
             if self._is_possible():
                 for phase in self._phases():
                     phase()
-                    if self._closed() or self.conflict or not self.clock.has_time():
+                    if self._closed() or self.conflict or self.settled or not self.clock.has_time():
                         break
                 self._finish()
         except KeyboardInterrupt:
@@ -94,6 +98,8 @@ class _Solve:
         return not homeless and self.conflict is None
 
     def _phases(self) -> Iterator[Callable[[], None]]:
+        if self.instance.current is not None:
+            yield from self._replanning_phases()
         yield lambda: self._fill(QUICK)
         yield lambda: self._prove(1)
         if self._bound_value() > cost_of_everything(self.instance):
@@ -109,6 +115,46 @@ class _Solve:
         yield self._improve
         yield self._first_fit
 
+    def _replanning_phases(self) -> Iterator[Callable[[], None]]:
+        """What runs now comes first; a plan from scratch only where that ends far worse."""
+        yield self._repair
+        yield lambda: self._prove(1)
+        if self.placed is None:
+            return
+        yield self._improve_with_few_moves
+        if self._is_small(EXACT_SPOTS // 2):
+            yield self._search_whole
+        yield self._settle
+
+    def _improve_with_few_moves(self) -> None:
+        """Cards down step by step, then moves back; large plans stop two percent off the bound."""
+        if self.placed is None:
+            return
+        packing = Packing(self.geometry, self.placed)
+        search = NeighbourhoodSearch(packing, self._all_kept(), self.clock, 0.3)
+        steps = round(80 * self.limits.effort)
+        tolerance = 0.0 if self._is_small(EXACT_SPOTS // 2) else NEAR_ENOUGH
+
+        def near_enough() -> bool:
+            return packing.objective - self._bound_value() <= tolerance * packing.objective
+
+        search.run(steps, near_enough, lambda packing: self._offer("neighbourhood", packing))
+        search.move_back(steps)
+        self.placed, self.objective = tuple(packing.placed), packing.objective
+
+    def _settle(self) -> None:
+        """Where things run, a plan from scratch is worth its moves only if it is much cheaper."""
+        if self.objective is not None:
+            self.settled = self.objective - self._bound_value() <= NEAR_ENOUGH * self.objective
+
+    def _all_kept(self) -> tuple[tuple[int, ...], ...]:
+        """Every alternative: what runs now may be one that is never needed."""
+        return tuple(tuple(range(len(item.alternatives))) for item in self.instance.items)
+
+    def _repair(self) -> None:
+        packing = repaired(self.geometry, self.columns, QUICK, self.clock.has_time)
+        self._offer("repair", packing)
+
     def _is_small(self, most: int) -> bool:
         return sum(map(len, self.kept)) * len(self.geometry.gpu_node) <= most
 
@@ -118,7 +164,7 @@ class _Solve:
             return
         kept = undominated(self.instance, ignore_penalty=False)
         self.placed = later_levels(
-            self.geometry, self.placed, kept, self.clock, 4.0 * self.limits.effort
+            self.geometry, self.placed, kept, self.clock, 3.0 * self.limits.effort
         )
 
     def _fill(self, style: FillStyle) -> None:
@@ -247,17 +293,6 @@ class _Solve:
         if self.bound is None or self._bound_value() > self.bound.value:
             return search_document(self.instance, bound=self._bound_value())
         return certificate_document(self.instance, self.bound.certificate)
-
-
-def count_moves(instance: Instance, placed: tuple[Placed, ...]) -> Moves | None:
-    """Replicas of the current state that stay, go, and what going costs. Exact."""
-    if instance.current is None:
-        return None
-    before = Counter(one.key for one in instance.current.placed)
-    after = Counter(one.key for one in placed)
-    gone = before - after
-    cost = sum(instance.current.move_cost.get(key[0], 1) * n for key, n in gone.items())
-    return Moves((before & after).total(), gone.total(), cost)
 
 
 def _penalty(instance: Instance, placed: tuple[Placed, ...]) -> int:
