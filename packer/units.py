@@ -1,7 +1,7 @@
 """Bytes, tokens and money as people write them: Kubernetes quantities in, exact integers out."""
 
 import re
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 KIB = 2**10
 MIB = 2**20
@@ -29,6 +29,8 @@ _SUFFIXES: dict[str, Decimal] = {
 }
 # No real quantity is near this; the cap bounds Decimal arithmetic on hostile input.
 _LONGEST_QUANTITY = 64
+_DIGITS = 2 * _LONGEST_QUANTITY
+"""Enough for any such number times any suffix, so that nothing is rounded."""
 _QUANTITY = re.compile(
     r"(?P<number>[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))"
     r"(?:(?P<exponent>[eE][+-]?[0-9]{1,2})|(?P<suffix>[KMGTPE]i|[numkMGTPE])?)"
@@ -53,7 +55,8 @@ def parse_quantity(text: str) -> Decimal:
         raise InvalidQuantity(_why_not_a_quantity(text))
     if match["exponent"]:
         return Decimal(match["number"] + match["exponent"])
-    return Decimal(match["number"]) * _SUFFIXES[match["suffix"] or ""]
+    with localcontext(prec=_DIGITS):
+        return Decimal(match["number"]) * _SUFFIXES[match["suffix"] or ""]
 
 
 def parse_whole(text: str | int) -> int:
@@ -62,10 +65,13 @@ def parse_whole(text: str | int) -> int:
     Raises:
         InvalidQuantity: Not a quantity, or it has a fraction.
     """
-    value = Decimal(text) if isinstance(text, int) else parse_quantity(text)
-    if value != value.to_integral_value():
+    if isinstance(text, int):
+        return text
+    value = parse_quantity(text)
+    whole = int(value)
+    if value != whole:
         raise InvalidQuantity(f"{text} is not a whole number")
-    return int(value)
+    return whole
 
 
 def _why_not_a_quantity(text: str) -> str:
@@ -92,7 +98,7 @@ def _whole_bytes(text: str) -> int:
 
 
 def format_bytes(count: int) -> str:
-    """Bytes as the largest binary unit that keeps three digits, for people: ``43.1 GiB``."""
+    """Bytes in the largest binary unit they reach, one decimal, for people: ``43.1 GiB``."""
     size, sign = abs(count), "-" if count < 0 else ""
     for unit, scale in (("TiB", 2**40), ("GiB", GIB), ("MiB", MIB), ("KiB", KIB)):
         if size >= scale:

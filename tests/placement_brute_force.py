@@ -67,9 +67,8 @@ def best_value(fleet: Fleet, inventory: Inventory) -> Decimal | None:
 
 def _card_sets(pool: NodePool, cards: int) -> Iterator[tuple[int, ...]]:
     for gpus in permutations(range(pool.gpus_per_node), cards):
-        if len(gpus) == 1 or not pool.link_groups:
-            yield gpus
-        elif any(set(gpus) <= set(group) for group in pool.link_groups):
+        groups = pool.link_groups or (gpus,)
+        if len(gpus) == 1 or any(set(gpus) <= set(group) for group in groups):
             yield gpus
 
 
@@ -116,14 +115,16 @@ def _rules_hold(fleet: Fleet, inventory: Inventory, chosen: Sequence[Place]) -> 
             seen[workload.name, "zone", site.pool.zone_of(site.index)] += 1
         if has_routers:
             seen.update((workload.name, site.name, gpu) for gpu in place.gpus)
-    if any(count > 1 for count in seen.values()):
-        return False
-    for names in on_node.values():
-        if any(len(names & set(group)) > 1 for group in fleet.keep_apart):
-            return False
-        if any(names & set(group) and not set(group) <= names for group in fleet.keep_together):
-            return False
-    return True
+    return max(seen.values(), default=0) <= 1 and all(
+        _neighbours_agree(fleet, names) for names in on_node.values()
+    )
+
+
+def _neighbours_agree(fleet: Fleet, names: set[str]) -> bool:
+    """Whether these workloads may be the ones on a node."""
+    apart = all(len(names & set(group)) <= 1 for group in fleet.keep_apart)
+    together = all(not names & set(group) or set(group) <= names for group in fleet.keep_together)
+    return apart and together
 
 
 def _value(fleet: Fleet, chosen: Sequence[Place]) -> Decimal:
