@@ -1,23 +1,20 @@
 """Hyper-parameters as llama.cpp resolves them: defaults filled in, one value per layer."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from packer.domain.model import MetadataValue, ModelFile
-from packer.errors import InvalidModelFile, Location, Problem
-from packer.memory.architecture_rules import (
-    ArchitectureRules,
-    Indexer,
-    Recurrence,
-    SharedCache,
-    Window,
-)
+from packer.domain.model import ModelFile
+from packer.memory.architecture_rules import ArchitectureRules
 from packer.memory.architectures import architecture_rules
 from packer.memory.identity_cache import derived_once
+from packer.memory.layer_patterns import (
+    cached_layers,
+    indexer_layers,
+    recurrent_layers,
+    window_pattern,
+)
+from packer.memory.metadata_keys import MetadataKeys
 
 _MOST_LAYERS = 512  # LLAMA_MAX_LAYERS
-_LAYERS_WITH_OWN_CACHE_IN_GEMMA3N = 20
-_SPARSE_INDEXERS_FROM_CONTEXT = 1048576  # GLM-5.2; before it every layer had its own
 
 
 @dataclass(frozen=True)
@@ -96,59 +93,6 @@ class HyperParameters:
         return self.block_count - self.nextn_count
 
 
-class _Keys:
-    """Typed look-ups of one header's metadata, with the errors a bad header deserves."""
-
-    def __init__(self, model: ModelFile) -> None:
-        self.model = model
-
-    def value(self, key: str) -> MetadataValue | None:
-        """Raw value under ``<architecture>.<key>``."""
-        return self.model.metadata.get(f"{self.model.architecture}.{key}")
-
-    def number(self, key: str, default: int | None = None) -> int:
-        """Whole, non-negative number."""
-        value = self.value(key)
-        if value is None and default is not None:
-            return default
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise self.problem(key, "a whole number")
-        return value
-
-    def flag(self, key: str, default: bool) -> bool:
-        """True or false."""
-        value = self.value(key)
-        if value is None:
-            return default
-        if not isinstance(value, bool):
-            raise self.problem(key, "true or false")
-        return value
-
-    def per_layer(self, key: str, layers: int, default: Sequence[int]) -> tuple[int, ...]:
-        """One number per block, given once for all or as an array."""
-        value = self.value(key)
-        if value is None:
-            return tuple(default)
-        values = value if isinstance(value, tuple) else (value,) * layers
-        if len(values) < layers or not all(isinstance(v, int) and v >= 0 for v in values):
-            raise self.problem(key, f"a whole number or {layers} of them")
-        return tuple(int(v) for v in values[:layers])
-
-    def problem(self, key: str, wanted: str) -> InvalidModelFile:
-        """Error for a missing or mistyped key."""
-        full = f"{self.model.architecture}.{key}"
-        state = "is missing" if self.value(key) is None else f"is not {wanted}"
-        return InvalidModelFile(
-            Problem(
-                code="P0502",
-                title=f"{full} {state}",
-                where=Location(self.model.origin or self.model.name),
-                why="memory cannot be computed without it",
-                help="convert the model again with llama.cpp's own converter",
-            )
-        )
-
-
 @derived_once
 def read_hyperparameters(model: ModelFile) -> HyperParameters:
     """Hyper-parameters of a model; the answer is remembered for each header.
@@ -162,7 +106,7 @@ def read_hyperparameters(model: ModelFile) -> HyperParameters:
         load_arch_hparams() in src/models/.
     """
     rules = architecture_rules(model.architecture)
-    keys = _Keys(model)
+    keys = MetadataKeys(model)
     layers = keys.number("block_count")
     if not 0 < layers <= _MOST_LAYERS:
         raise keys.problem("block_count", f"between 1 and {_MOST_LAYERS}")
@@ -171,8 +115,8 @@ def read_hyperparameters(model: ModelFile) -> HyperParameters:
     heads = keys.per_layer("attention.head_count", layers, none)
     kv_heads = keys.per_layer("attention.head_count_kv", layers, heads)
     feed_forward = keys.per_layer("feed_forward_length", layers, none)
-    recurrent = _recurrent_layers(rules, keys, layers, nextn, kv_heads, feed_forward)
-    window, window_layers = _window(rules.window, keys, layers, nextn, recurrent)
+    recurrent = recurrent_layers(rules, keys, layers, nextn, kv_heads, feed_forward)
+    window, window_layers = window_pattern(rules.window, keys, layers, nextn, recurrent)
     embedding = keys.number("embedding_length")
     head = embedding // heads[0] if heads[0] else 0
     head_k = keys.number("attention.key_length", head)
@@ -200,12 +144,12 @@ def read_hyperparameters(model: ModelFile) -> HyperParameters:
         window=window,
         window_layers=window_layers,
         recurrent_layers=recurrent,
-        cached_layers=_cached_layers(rules, keys, layers),
+        cached_layers=cached_layers(rules, keys, layers),
         is_mla=keys.number("attention.key_length_mla", 0) > 0
         and keys.number("attention.value_length_mla", 0) > 0,
         kv_lora_rank=keys.number("attention.kv_lora_rank", 0),
         indexer_head=keys.number("attention.indexer.key_length", 0),
-        indexer_layers=_indexer_layers(rules, keys, layers, nextn),
+        indexer_layers=indexer_layers(rules, keys, layers, nextn),
         is_causal=keys.flag("attention.causal", True),
         pooling=keys.number("pooling_type", 0),
         state_space=StateSpace(
@@ -221,104 +165,3 @@ def read_hyperparameters(model: ModelFile) -> HyperParameters:
             linear_head=head_k if model.architecture == "minimax-01" else 0,
         ),
     )
-
-
-def _recurrent_layers(
-    rules: ArchitectureRules,
-    keys: _Keys,
-    layers: int,
-    nextn: int,
-    kv_heads: Sequence[int],
-    feed_forward: Sequence[int],
-) -> tuple[bool, ...]:
-    """Whether each block holds a recurrent state."""
-    trunk = layers - nextn
-    match rules.recurrence:
-        case Recurrence.NONE:
-            return (False,) * layers
-        case Recurrence.ALL | Recurrence.BESIDE_ATTENTION:
-            return (True,) * layers
-        case Recurrence.WITHOUT_KV_HEADS:
-            return tuple(i < trunk and kv_heads[i] == 0 for i in range(layers))
-        case Recurrence.WITHOUT_KV_HEADS_AND_FFN:
-            return tuple(
-                i < trunk and kv_heads[i] == 0 and feed_forward[i] == 0 for i in range(layers)
-            )
-        case Recurrence.INTERVAL:
-            listed = keys.per_layer("attention.recurrent_layers", layers, ())
-            if listed:
-                return tuple(bool(value) for value in listed)
-            interval = keys.number("full_attention_interval", rules.interval)
-            if interval == 0:
-                raise keys.problem("full_attention_interval", "above zero")
-            return tuple(i < trunk and (i + 1) % interval != 0 for i in range(layers))
-
-
-def _window(
-    rule: Window | None, keys: _Keys, layers: int, nextn: int, recurrent: Sequence[bool]
-) -> tuple[int, tuple[bool, ...]]:
-    """Sliding window [tokens] and the blocks that have it."""
-    nowhere = (False,) * layers
-    if rule is None:
-        return 0, nowhere
-    if rule.only_with_layers not in (None, layers - nextn):
-        return 0, nowhere
-    size = keys.number("attention.sliding_window", rule.default_size)
-    if size == 0:
-        return 0, nowhere
-    if rule.forced_size is not None:
-        size = rule.forced_size
-    trunk = layers - nextn
-    if rule.covers_attention:
-        return size, tuple(i < trunk and not recurrent[i] for i in range(layers))
-    return size, _pattern(rule, keys, layers, trunk)
-
-
-def _pattern(rule: Window, keys: _Keys, layers: int, trunk: int) -> tuple[bool, ...]:
-    """Blocks with a window, from the file's pattern or the architecture's period."""
-    key = "attention.sliding_window_pattern"
-    listed = keys.value(key)
-    if isinstance(listed, tuple):
-        return tuple(bool(v) for v in keys.per_layer(key, layers, ()))
-    if rule.period is None:
-        raise keys.problem(key, f"{layers} of true and false")
-    period = keys.number(key, rule.period)
-    return tuple(i < trunk and _has_window(i, period, rule.is_dense_first) for i in range(layers))
-
-
-def _has_window(layer: int, period: int, is_dense_first: bool) -> bool:
-    """Whether a block has the window. Source: llama_hparams::set_swa_pattern()."""
-    if period == 0:
-        return True
-    return layer % period != 0 if is_dense_first else layer % period < period - 1
-
-
-def _indexer_layers(
-    rules: ArchitectureRules, keys: _Keys, layers: int, nextn: int
-) -> tuple[bool, ...]:
-    """Whether each block caches indexer keys; nextn blocks never do."""
-    trunk = layers - nextn
-    match rules.indexer:
-        case Indexer.NONE:
-            return (False,) * layers
-        case Indexer.EVERY_LAYER:
-            return tuple(i < trunk for i in range(layers))
-        case Indexer.AFTER_DENSE:
-            dense = keys.number("leading_dense_block_count", 0)
-            return tuple(dense <= i < trunk for i in range(layers))
-        case Indexer.BY_TYPES:
-            is_sparse = keys.number("context_length") >= _SPARSE_INDEXERS_FROM_CONTEXT
-            default = [i < 2 or (i - 2) % 4 == 0 or not is_sparse for i in range(trunk)]
-            types = keys.per_layer("attention.indexer.types", trunk, default)
-            return (*map(bool, types), *(False,) * nextn)
-
-
-def _cached_layers(rules: ArchitectureRules, keys: _Keys, layers: int) -> int:
-    """Blocks from the start that own a cache."""
-    match rules.shared_cache:
-        case SharedCache.NONE:
-            return layers
-        case SharedCache.FIRST_TWENTY:
-            return min(layers, _LAYERS_WITH_OWN_CACHE_IN_GEMMA3N)
-        case SharedCache.BY_KEY:
-            return layers - min(layers, keys.number("attention.shared_kv_layers", 0))

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from packer.domain.model import ModelFile
 from packer.domain.server_options import ServerOptions
-from packer.errors import InvalidModelFile, Location, Problem
+from packer.errors import InvalidModelFile, Location, Problem, UnsupportedModel
 from packer.memory.compute_buffer import ComputeBuffers, compute_buffers
+from packer.memory.compute_graphs.registry import is_known
 from packer.memory.context_checks import check_cache_buffers, check_context
 from packer.memory.draft_model import drafts_with_nextn
 from packer.memory.flash_attention import transposes_values
@@ -82,7 +83,7 @@ def place_context(
     check_cache_buffers(attention)
     cache = Counter(attention)
     cache.update(recurrent_state_bytes(sizes, context, layout.layers))
-    with _missing_tensors_named(model):
+    with _missing_tensors_named(model, is_nextn=context.is_nextn):
         has_flash_attention = uses_flash_attention(model, sizes, context, layout, options)
         check_graph_size(
             model, sizes, context, layout, options, has_flash_attention=has_flash_attention
@@ -112,7 +113,7 @@ def context_memory(
         is_own_model: Whether the weights belong to this context.
     """
     placed = place_context(model, sizes, context, options, cards, is_own_model=is_own_model)
-    with _missing_tensors_named(model):
+    with _missing_tensors_named(model, is_nextn=context.is_nextn):
         compute = compute_buffers(
             model,
             context,
@@ -128,11 +129,20 @@ def context_memory(
 
 
 @contextmanager
-def _missing_tensors_named(model: ModelFile) -> Iterator[None]:
-    """Turn a graph's failed look-up of a tensor into an error about the file."""
+def _missing_tensors_named(model: ModelFile, *, is_nextn: bool) -> Iterator[None]:
+    """Turn a graph's failed look-up of a tensor into an error about the file or about ourselves."""
     try:
         yield
     except KeyError as error:
+        if not is_known(model.architecture, is_nextn=is_nextn):
+            raise UnsupportedModel(
+                Problem(
+                    code="P0501",
+                    title=f"compute buffers of architecture {model.architecture!r} are not modelled",
+                    why="its graph is not known, and its tensors do not look like any that is",
+                    help="ask `llama-fit-params` of the server's own build",
+                )
+            ) from error
         raise InvalidModelFile(
             Problem(
                 code="P0514",
