@@ -138,8 +138,8 @@ def _missing_tensors_named(model: ModelFile, *, is_nextn: bool) -> Iterator[None
             raise UnsupportedModel(
                 Problem(
                     code="P0501",
-                    title=f"compute buffers of architecture {model.architecture!r} are not modelled",
-                    why="its graph is not known, and its tensors do not look like any that is",
+                    title=f"the graph of architecture {model.architecture!r} is not modelled",
+                    why="its tensors do not look like those of any graph that is",
                     help="ask `llama-fit-params` of the server's own build",
                 )
             ) from error
