@@ -8,11 +8,12 @@ The table is printed, and with --write kept between two markers of a document.
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from packer.domain.model import ModelFile
+from packer.errors import UnsupportedModel
 from packer.memory.compute_graphs.registry import is_known
 from tests.memory_truth import (
     Row,
@@ -99,6 +100,15 @@ def compare(row: Row, open_model: Callable[[str], ModelFile]) -> Compared:
         total=sum(rest),
         total_truth=sum(map(sum, buffers)),
     )
+
+
+def _answered(asked: Iterable[Row], open_model: Callable[[str], ModelFile]) -> Iterator[Compared]:
+    """Rows beside our estimates, without those of graphs that are refused by name."""
+    for row in asked:
+        try:
+            yield compare(row, open_model)
+        except UnsupportedModel:
+            continue
 
 
 def _exact_differences(row: Row, open_model: Callable[[str], ModelFile]) -> list[str]:
@@ -197,7 +207,7 @@ def main() -> int:
     given = parser.parse_args()
     measured = [compare(row, measured_model) for row in rows("truth")]
     catalogue = [compare(row, catalogue_model) for row in rows("truth_catalogue")]
-    tiny = [compare(row, tiny_model) for row in rows("truth_architectures")]
+    tiny = list(_answered(rows("truth_architectures"), tiny_model))
     kept = ["| promise | figure | limit | |", "|---|---:|---:|---|"]
     checked = promises(measured)
     for promise in checked:
