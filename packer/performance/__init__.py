@@ -1,1 +1,1 @@
-"""performance."""
+"""Tokens per second, time to first token and load time. Estimates, each with its band."""

@@ -1,0 +1,201 @@
+"""Seconds of one decode step and of one prompt, over all devices of a process."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from packer.domain.gpu import GpuProduct
+from packer.domain.model import ModelFile
+from packer.domain.quantization import ElementType
+from packer.domain.server_options import ServerOptions
+from packer.memory.layer_split import HOST
+from packer.memory.resolution import cache_type
+from packer.performance.batching import experts_touched, slots_seconds
+from packer.performance.constants import CardConstants, card_constants, speed_constants
+from packer.performance.decode import cache_seconds, launch_seconds, weight_seconds
+from packer.performance.depth import cache_bytes_read
+from packer.performance.model_reads import ModelReads, model_reads
+from packer.performance.offload import host_bytes_per_second, host_seconds, streaming_seconds
+from packer.performance.placement import DeviceReads, placed_reads
+from packer.performance.prefill import (
+    OFFLOADED_FROM_TOKENS,
+    attention_seconds,
+    batch_seconds,
+    pipeline_gain,
+)
+
+
+@dataclass(frozen=True)
+class StepSeconds:
+    """Predicted seconds of one step or prompt, before calibration.
+
+    Attributes:
+        rest: Kernels, weights, states, the CPU.
+        depth: Keys and values, or attention of a prompt.
+    """
+
+    rest: float
+    depth: float
+
+    @property
+    def total(self) -> float:
+        """Both parts [s]."""
+        return self.rest + self.depth
+
+
+@dataclass(frozen=True)
+class ServerWork:
+    """What one process computes, and on which devices.
+
+    Attributes:
+        devices: Reads of every card that holds something, and of the host (-1).
+        cards: Constants of every visible card.
+        bandwidths: Specified bandwidth of every visible card [bytes/s].
+        host_rate: Bandwidth the CPU reaches [bytes/s].
+        ubatch: Physical batch [tokens].
+    """
+
+    reads: ModelReads
+    devices: Mapping[int, DeviceReads]
+    cards: tuple[CardConstants, ...]
+    bandwidths: tuple[int, ...]
+    host_rate: float
+    key: ElementType
+    value: ElementType
+    ubatch: int
+    has_flash_attention: bool
+
+    @property
+    def used_cards(self) -> tuple[int, ...]:
+        """Cards that hold something, in order."""
+        return tuple(sorted(place for place in self.devices if place != HOST))
+
+
+def server_work(
+    model: ModelFile,
+    options: ServerOptions,
+    gpus: Sequence[GpuProduct],
+    layers: Sequence[int],
+    *,
+    has_flash_attention: bool,
+    host_bandwidth_bytes_per_second: int | None = None,
+) -> ServerWork:
+    """Work of one process.
+
+    Args:
+        model: Header of the served model.
+        options: Command line of the server.
+        gpus: Product of every visible card, in CUDA order.
+        layers: Device of every block and of the output layer, as ``MemoryEstimate.layers``.
+        has_flash_attention: Whether attention runs fused.
+        host_bandwidth_bytes_per_second: Specified memory bandwidth of the node.
+    """
+    return ServerWork(
+        reads=model_reads(model),
+        devices=placed_reads(model, layers, options, len(gpus)),
+        cards=tuple(card_constants(gpu) for gpu in gpus),
+        bandwidths=tuple(gpu.bandwidth_bytes_per_second for gpu in gpus),
+        host_rate=host_bytes_per_second(host_bandwidth_bytes_per_second),
+        key=cache_type(options.cache_type_k),
+        value=cache_type(options.cache_type_v),
+        ubatch=options.ubatch_size,
+        has_flash_attention=has_flash_attention,
+    )
+
+
+def decode_step(work: ServerWork, depth: int, slots: int) -> StepSeconds:
+    """Seconds in which every one of ``slots`` slots decodes one token [s]. Estimate.
+
+    Cards work one after the other: a further card adds room, not speed.
+    """
+    constants = speed_constants()
+    share = _touched(work, slots)
+    used = work.used_cards
+    rest = constants.number("fixed_seconds") + constants.number("server_seconds")
+    rest += constants.number("hop_seconds") * max(0, len(used) - 1)
+    in_depth = 0.0
+    for place in used:
+        device, card = work.devices[place], work.cards[place]
+        rest += _card_step(device, card, share, work.bandwidths[place], slots)
+        read = _cache_bytes(work, device, depth, slots)
+        in_depth += cache_seconds(read, card, work.has_flash_attention)
+    host = work.devices.get(HOST)
+    if host is not None:
+        rest += host_seconds(host, share, work.host_rate)
+        in_depth += _cache_bytes(work, host, depth, slots) / work.host_rate
+    return StepSeconds(rest, in_depth)
+
+
+def prompt_seconds(work: ServerWork, tokens: int, depth: int) -> StepSeconds:
+    """Seconds to read one prompt of ``tokens`` behind ``depth`` tokens [s]. Estimate."""
+    size = min(tokens, work.ubatch)
+    batches = tokens / size
+    used = work.used_cards
+    rest = in_depth = 0.0
+    for place in used:
+        device, card = work.devices[place], work.cards[place]
+        rest += batches * batch_seconds(device, work.reads, size, card)
+        in_depth += attention_seconds(
+            device.cached, tokens, depth + tokens / 2, card, work.has_flash_attention
+        )
+    gain = pipeline_gain(len(used)) if used else 1.0
+    host = work.devices.get(HOST)
+    if host is not None:
+        rest += gain * batches * _host_batch_seconds(work, host, size)
+    fixed = speed_constants().number("fixed_seconds")
+    return StepSeconds(fixed + rest / gain, in_depth / gain)
+
+
+def bandwidth_limit(work: ServerWork, depth: int, slots: int) -> float:
+    """Tokens per second of one slot that no software exceeds: bandwidth over bytes. Exact."""
+    share = _touched(work, slots)
+    seconds = 0.0
+    for place, device in work.devices.items():
+        rate = work.host_rate if place == HOST else work.bandwidths[place]
+        read = device.weights_bytes + device.experts_bytes * share
+        seconds += (read + _cache_bytes(work, device, depth, slots)) / rate
+    return 1.0 / seconds
+
+
+def _card_step(
+    device: DeviceReads, card: CardConstants, share: float, bandwidth: int, slots: int
+) -> float:
+    """Seconds of one card's part of a step, its cache apart."""
+    constants = speed_constants()
+    return (
+        launch_seconds(device.launches, card)
+        + weight_seconds(
+            device.costly_bytes + device.costly_experts_bytes * share,
+            device.weights_bytes + device.experts_bytes * share,
+            card,
+        )
+        + slots_seconds(
+            slots,
+            device.state_bytes / constants.number("state_share")
+            + device.scanned_bytes / constants.number("scan_share"),
+            bandwidth,
+        )
+    )
+
+
+def _host_batch_seconds(work: ServerWork, host: DeviceReads, size: int) -> float:
+    """Seconds the CPU's share of one physical batch takes."""
+    share = 1.0 - (1.0 - work.reads.share_used) ** size if work.reads.experts else 0.0
+    if work.used_cards and size >= OFFLOADED_FROM_TOKENS:
+        card = work.cards[work.used_cards[0]]
+        return streaming_seconds(host, share) + batch_seconds(host, work.reads, size, card)
+    flops = 2.0 * size * (host.parameters + host.expert_parameters * work.reads.share_used)
+    computed = flops / speed_constants().number("host_flops_per_second")
+    return max(computed, host_seconds(host, share, work.host_rate))
+
+
+def _touched(work: ServerWork, slots: int) -> float:
+    """Share of the experts one step reads."""
+    independence = speed_constants().number("expert_independence")
+    return experts_touched(slots, work.reads.experts, work.reads.experts_used, independence)
+
+
+def _cache_bytes(work: ServerWork, device: DeviceReads, depth: int, slots: int) -> float:
+    """Keys and values of all slots on one device [bytes]."""
+    return slots * sum(
+        cache_bytes_read(layer, depth, work.key, work.value) for layer in device.cached
+    )
