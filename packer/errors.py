@@ -68,10 +68,7 @@ def _pointed_at(where: Location, why: str) -> list[str]:
     """The source line with carets under what is meant, and the reason beside them."""
     number = str(where.line)
     gutter = " " * len(number)
-    before = max(0, where.column - 1)
-    # Tabs stay tabs, so that the carets stand under what they mean.
-    indent = "".join(one if one == "\t" else " " for one in where.source_line[:before])
-    carets = indent.ljust(before) + "^" * max(1, where.width)
+    carets = " " * (where.column - 1) + "^" * max(1, where.width)
     return [
         f" {gutter} |",
         f" {number} | {where.source_line}",

@@ -33,7 +33,7 @@ def load(fleet: str | Path, inventory: str | Path) -> Input:
     Raises:
         InvalidInput: Everything that is wrong with either file, at once.
     """
-    from packer.files.text import read_text
+    from packer.files.text import read_text, shown_name
     from packer.spec.inputs import Source, read_inputs
 
     if str(fleet) == str(inventory) == "-":
@@ -49,7 +49,7 @@ def load(fleet: str | Path, inventory: str | Path) -> Input:
     if problems:
         raise InvalidInput(problems)
     sources = [
-        Source(text, str(path)) for text, path in zip(texts, (fleet, inventory), strict=True)
+        Source(text, shown_name(path)) for text, path in zip(texts, (fleet, inventory), strict=True)
     ]
     asked, read = read_inputs(sources[0], sources[1], _lookups())
     return Input(asked, read, _sha256(texts[0]), _sha256(texts[1]))

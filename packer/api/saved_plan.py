@@ -14,10 +14,10 @@ def read_plan(path: str | Path) -> "Plan":
     Raises:
         InvalidInput: The file is no plan, or one of another version.
     """
-    from packer.files.text import read_text
+    from packer.files.text import read_text, shown_name
     from packer.spec.plan_file import read_plan as parse_plan
 
-    return parse_plan(read_text(path), str(path))
+    return parse_plan(read_text(path), shown_name(path))
 
 
 def plan_text(plan: "Plan") -> str:

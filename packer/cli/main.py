@@ -86,10 +86,17 @@ def run(arguments: list[str] | None = None) -> int:
             return exit_status.DONE
         raise
     except Exception as error:
-        return _other(error)
+        status = exit_status.INTERRUPTED if _was_interrupted(error) else _other(error)
     if status == exit_status.INTERRUPTED:
         say("interrupted; no output is half written")
     return status if isinstance(status, int) else exit_status.DONE
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an error: Python wraps it while a module is loaded."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _other(error: Exception) -> int:

@@ -9,13 +9,18 @@ from packer.errors import InvalidInput, Location, Problem
 _MOST_BYTES = 512 * 2**20
 
 
+def shown_name(path: str | Path) -> str:
+    """What errors call a file; ``-`` is standard input."""
+    return "<stdin>" if str(path) == "-" else str(path)
+
+
 def read_text(path: str | Path) -> str:
     """Text of a file, or of standard input for ``-``.
 
     Raises:
         InvalidInput: The file cannot be read, is not UTF-8, or is absurdly large.
     """
-    name = "<stdin>" if str(path) == "-" else str(path)
+    name = shown_name(path)
     try:
         data = _read(path)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name

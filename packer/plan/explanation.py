@@ -85,7 +85,9 @@ def _next_cheaper(plan: Plan) -> str:
         for one in plan.placements
         if one.node == node_name and index in one.gpus
     )
-    unit = "cards" if plan.objective is Objective.CARDS else f"{plan.currency}/h"
+    unit = f"{plan.currency}/h"
+    if plan.objective is Objective.CARDS:
+        unit = "card" if plan.bound == 1 else "cards"
     if plan.status is Status.OPTIMAL:
         proof = f"is proven to need {plan.bound} {unit}"
     else:

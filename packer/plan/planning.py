@@ -105,10 +105,7 @@ def _infeasible(
         if time.monotonic() > deadline:
             return None
         offers = offers_of(changed_inventory, changed_fleet.headroom)
-        try:
-            changed_sets = _candidate_sets(changed_fleet, offers)
-        except InvalidInput:  # such as a cache type that this model cannot have
-            return False
+        changed_sets = _candidate_sets(changed_fleet, offers)
         if any(not one.candidates for one in changed_sets):
             return False
         packed = fleet_instance(changed_fleet, changed_inventory, changed_sets)

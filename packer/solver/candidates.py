@@ -6,11 +6,13 @@ Its shares are the upper bands of the memory estimate: what holds them holds the
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 
 from packer.domain.gpu import GpuProduct
 from packer.domain.model import ModelFile
 from packer.domain.server_options import DraftOptions, FlashAttention, ServerOptions
 from packer.domain.workload import Draft, Variant, Workload
+from packer.errors import InvalidInput
 from packer.memory.estimate import estimate_memory
 from packer.memory.result import Card, MemoryEstimate
 from packer.solver.layer_shares import LayerSplits
@@ -141,19 +143,15 @@ def find_candidates(workload: Workload, offers: tuple[Offer, ...], *, build: str
     """
     found: list[Candidate] = []
     refused: list[Refused] = []
-    for offer in offers:
-        barred = _barred(workload, offer.gpu)
-        for rank, variant in enumerate(workload.variants):
-            for cache_rank, cache_type in enumerate(workload.cache_types):
-                if barred:
-                    refused.append(Refused(workload.name, rank, cache_type, offer.gpu.name, barred))
-                    continue
-                sizing = _Sizing(workload, variant, cache_type, offer, build)
-                some = list(sizing.fitting())
-                found += (sizing.candidate(rank, cache_rank, *pair) for pair in some)
-                if not some:
-                    reason = sizing.refusal()
-                    refused.append(Refused(workload.name, rank, cache_type, offer.gpu.name, reason))
+    choices = product(enumerate(workload.variants), enumerate(workload.cache_types))
+    for offer, ((rank, variant), (cache_rank, cache_type)) in product(offers, choices):
+        reason = _barred(workload, offer.gpu)
+        if not reason:
+            sizing = _Sizing(workload, variant, cache_type, offer, build)
+            some, reason = sizing.candidates(rank, cache_rank)
+            found += some
+        if reason:
+            refused.append(Refused(workload.name, rank, cache_type, offer.gpu.name, reason))
     return CandidateSet(workload, tuple(_undominated(found)), tuple(refused))
 
 
@@ -184,6 +182,14 @@ class _Sizing:
         self.most_cards = min(
             offer.cards, workload.max_gpus or offer.cards, self.layers, _MOST_CARDS
         )
+
+    def candidates(self, rank: int, cache_rank: int) -> tuple[list[Candidate], str]:
+        """Every way that fits, or else why none does."""
+        try:
+            found = [self.candidate(rank, cache_rank, *pair) for pair in self.fitting()]
+            return found, "" if found else self.refusal()
+        except InvalidInput as error:  # such as a cache type this model cannot have
+            return [], "; ".join(problem.title for problem in error.problems)
 
     def estimate(self, layers: tuple[int, ...]) -> tuple[ServerOptions, MemoryEstimate]:
         """Options and bytes for given layer counts per card."""

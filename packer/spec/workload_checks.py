@@ -43,12 +43,19 @@ def _trained_context(model: ModelFile) -> int | None:
 def _quantized_cache(workload: Workload, options: OptionsInFile) -> Iterator[Problem]:
     if workload.flash_attention != "off":
         return
-    for index, name in enumerate(workload.cache_types):
+    places = [
+        (name, "cacheTypes: [f16]", options.where("cache_types", index))
+        for index, name in enumerate(workload.cache_types)
+    ]
+    if workload.draft is not None:
+        where = options.where("draft", "cacheType")
+        places.append((workload.draft.cache_type, "cacheType: f16", where))
+    for name, instead, where in places:
         if ELEMENT_TYPES_BY_NAME[name].is_quantized:
             title = "a quantized V cache needs flash attention"
             why = f"{name} is quantized and flashAttention is off"
-            help_ = "write flashAttention: on, or cacheTypes: [f16]"
-            yield Problem("P0204", title, options.where("cache_types", index), why, help_)
+            help_ = f"write flashAttention: on, or {instead}"
+            yield Problem("P0204", title, where, why, help_)
 
 
 def _repeated_items(workload: Workload, options: OptionsInFile) -> Iterator[Problem]:

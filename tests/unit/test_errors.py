@@ -32,11 +32,6 @@ def test_a_problem_points_at_what_is_wrong() -> None:
     ]
 
 
-def test_carets_stand_under_what_they_mean_behind_a_tab() -> None:
-    lines = str(Problem("P0119", "tab", Location("f", 12, 3, "\ta: 1"))).splitlines()
-    assert lines[-3:] == ["    |", " 12 | \ta: 1", "    | \t ^"]
-
-
 def test_a_place_beyond_the_line_is_still_shown() -> None:
     lines = str(Problem("P0119", "end", Location("f", 1, 6, "ab"))).splitlines()
     assert lines[-1] == "   |      ^"

@@ -1,0 +1,113 @@
+"""Ctrl-C at several moments: exit 130 or a finished result, never half-written output."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from packer import api
+from packer.cli import exit_status, main
+from packer.cli.main import run
+from tests.planned import ROOT, plan
+
+EXAMPLE = "01-four-models-one-card"
+FILES = [
+    *("-f", str(ROOT / "examples" / EXAMPLE / "fleet.yaml")),
+    *("-i", str(ROOT / "inventories" / "one-l40s.yaml")),
+]
+# After so many seconds: before, while and after the files are read, the solver runs, and writing.
+MOMENTS = (0.25, 0.6, 1.0, 1.4, 2.0)
+OLD = "what was there before"
+# Interrupted before Python has called main(), the process ends by the signal itself.
+INTERRUPTED = {exit_status.INTERRUPTED, -signal.SIGINT}
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("interrupted") / "plan.json"
+    api.save(plan(EXAMPLE), path)
+    return path
+
+
+def interrupted(arguments: list[str], seconds: float) -> int:
+    """Exit status of a command that gets SIGINT after some time."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "packer", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # A job in the background of a shell without job control ignores SIGINT; a user's does not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    if process.returncode >= 0:
+        assert b"Traceback" not in err
+    return process.returncode
+
+
+@pytest.mark.parametrize("seconds", MOMENTS)
+def test_plan(seconds: float, tmp_path: Path) -> None:
+    out = tmp_path / "plan.json"
+    out.write_text(OLD)
+    status = interrupted(["plan", *FILES, "--out", str(out)], seconds)
+    assert list(tmp_path.iterdir()) == [out]
+    if out.read_text() == OLD:
+        assert status in INTERRUPTED
+    else:
+        assert status in {exit_status.DONE, exit_status.INTERRUPTED}
+        assert len(api.read_plan(out).placements) == 4
+
+
+def test_in_the_middle_of_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def half(path: Path, text: str) -> None:
+        path.write_text(text[: len(text) // 2])
+        raise KeyboardInterrupt
+
+    made, out = plan(EXAMPLE), tmp_path / "plan.json"
+    out.write_text(OLD)
+    monkeypatch.setattr("packer.files.single_file._write_new", half)
+    monkeypatch.setattr("packer.api.plan", lambda *_, **__: made)
+    assert run(["plan", *FILES, "--out", str(out)]) == exit_status.INTERRUPTED
+    assert list(tmp_path.iterdir()) == [out]
+    assert out.read_text() == OLD
+    assert capsys.readouterr() == ("", "interrupted; no output is half written\n")
+
+
+def test_while_a_module_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Python wraps what a class raises while it is made."""
+
+    def load(**_: object) -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as stop:
+            raise RuntimeError("Error calling __set_name__ on 'cached_property'") from stop
+
+    monkeypatch.setattr(main, "app", load)
+    assert run([]) == exit_status.INTERRUPTED
+    assert "bug" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seconds", MOMENTS[:3])
+@pytest.mark.parametrize(("command", "marker"), [("render", "manifests"), ("report", "report")])
+def test_folders(command: str, marker: str, seconds: float, saved: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    status = interrupted([command, str(saved), "--out", str(out)], seconds)
+    assert status in {exit_status.DONE, *INTERRUPTED}
+    assert {path.name for path in tmp_path.iterdir()} <= {"out"}
+    if not out.exists():
+        assert status in INTERRUPTED
+        return
+    told = json.loads((out / ".gpu-packer").read_text())
+    assert told["holds"] == marker
+    files = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
+    assert files == {*told["files"], ".gpu-packer"}
