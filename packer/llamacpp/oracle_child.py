@@ -82,13 +82,14 @@ def planned(library: ctypes.CDLL, params: Any, path: str) -> list[tuple[str, int
     plan(rows, os.fsencode(path), model_params, context_params, devices, *counts, _LOG_ERRORS_ONLY)
     first, last = rows[0] or 0, rows[1] or 0
     found = (DeviceMemory * ((last - first) // ctypes.sizeof(DeviceMemory))).from_address(first)
-    names = [*_device_names(library, devices), "Host"]
+    names = [*device_names(library, devices), "Host"]
     return [
         (name, row.model, row.context, row.compute) for name, row in zip(names, found, strict=True)
     ]
 
 
-def _device_names(library: ctypes.CDLL, devices: Any) -> list[str]:
+def device_names(library: ctypes.CDLL, devices: Any) -> list[str]:
+    """Names of the devices in a std::vector<ggml_backend_dev_t>."""
     first, last = devices[0] or 0, devices[1] or 0
     if first == last:
         return []

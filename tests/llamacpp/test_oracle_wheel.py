@@ -1,5 +1,7 @@
 """The installed wheel, asked through ``--oracle``: its bytes and ours are equal."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -81,3 +83,24 @@ def test_another_layout_is_refused_before_anything_is_called() -> None:
     oracle_child.check_layout(oracle_child.PARAMS_BYTES)
     with pytest.raises(SystemExit, match="not known"):
         oracle_child.check_layout(oracle_child.PARAMS_BYTES + 8)
+
+
+_NAMES = """
+import ctypes
+from xllamacpp import xllamacpp
+from packer.llamacpp.oracle_child import device_names
+library = ctypes.CDLL(xllamacpp.__file__)
+get = library["ggml_backend_dev_get"]
+get.restype, get.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+held = (ctypes.c_void_p * 2)(get(0), get(0))
+first = ctypes.addressof(held)
+print(device_names(library, (ctypes.c_void_p * 3)(first, first + ctypes.sizeof(held), 0)))
+"""
+
+
+def test_devices_are_named_as_llama_cpp_names_them() -> None:
+    """The wheel here knows the host alone, so its CPU stands in for two cards."""
+    done = subprocess.run(
+        [sys.executable, "-c", _NAMES], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "['CPU', 'CPU']\n", done.stderr
