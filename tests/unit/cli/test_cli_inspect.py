@@ -10,6 +10,7 @@ import pytest
 from packer.cli import exit_status
 from packer.cli.main import run
 from tests.tiny_models import TinyShape, write_tiny_model
+from tests.unit.gguf.test_gguf_remote import Site, serving
 
 Capture = pytest.CaptureFixture[str]
 QWEN = "catalogue:qwen3-8b:Q4_K_M"
@@ -95,6 +96,23 @@ def _zeros(count: int) -> Any:
     import numpy
 
     return numpy.zeros(count, numpy.float32)
+
+
+def test_an_address_is_the_file_behind_it(tmp_path: Path, capsys: Capture) -> None:
+    path = write_tiny_model(tmp_path / "tiny.gguf")
+    with serving(Site({"/org/tiny.gguf": path.read_bytes()})) as site:
+        remote = _json(capsys, f"{site.url}/org/tiny.gguf")
+    assert remote == _json(capsys, str(path))
+    assert len(site.requests) <= 3
+
+
+def test_a_host_that_does_not_answer_is_exit_4(capsys: Capture) -> None:
+    with serving(Site()) as site:
+        url = f"{site.url}/tiny.gguf"
+    assert run(["inspect", url]) == exit_status.UNREACHABLE
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
 
 
 def test_what_is_not_modelled_is_shown_all_the_same(tmp_path: Path, capsys: Capture) -> None:
