@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
-from packer.domain.workload import Fleet, Spread
+from packer.domain.node import Inventory, Price, Sharing
+from packer.domain.workload import Draft, Fleet, Objective, Spread
 from packer.errors import AuditFailed
 from packer.llamacpp.arguments import parse_arguments
 from packer.plan.audit import audit, find_contradictions
 from packer.plan.plan import Placement, Plan
 from tests.planned import inputs, plan
+from tests.small_fleets import fleet, gpu, inventory, pool, variant, workload
+from tests.small_fleets import plan as plan_of
 
 EXAMPLE = "01-four-models-one-card"
 
@@ -167,3 +170,116 @@ def test_audit_raises_with_every_finding() -> None:
     with pytest.raises(AuditFailed) as caught:
         audit(replace(plan(EXAMPLE), cards=9), given.fleet, given.inventory, parse_arguments)
     assert caught.value.findings == ("the plan says 9 cards, its placements use 1",)
+
+
+def lied(made: Plan, change: Callable[[Placement], Placement]) -> Plan:
+    return replace(made, placements=tuple(map(change, made.placements)))
+
+
+def with_argv(made: Plan, *words: str) -> Plan:
+    """The plan with the value of one flag, or one flag more, in every command line."""
+
+    def change(one: Placement) -> Placement:
+        argv = list(one.argv)
+        if words[0] in argv:
+            argv[argv.index(words[0]) + 1] = words[1]
+        else:
+            argv += words
+        return replace(one, argv=tuple(argv))
+
+    return lied(made, change)
+
+
+SMALL = fleet(workload("a", "qwen3-1.7b", "Q8_0", "Q4_K_M", slots=2, max_gpus=2))
+TWO_CARDS = inventory(pool("p", gpu(2600), 3, price=Price(Decimal("1.5"))))
+
+
+def small_findings(changed: Plan, asked: Fleet = SMALL, there: Inventory = TWO_CARDS) -> list[str]:
+    return list(find_contradictions(changed, asked, there, parse_arguments))
+
+
+@pytest.mark.parametrize(
+    ("words", "finding"),
+    [
+        (("--model", "/models/other.gguf"), "its argv loads /models/other.gguf instead of /models"),
+        (("--mmproj", "/x.gguf"), "its argv loads /x.gguf instead of nothing"),
+        (("--parallel", "1"), "1 slots instead of 2"),
+        (("--cache-type-k", "q8_0"), "the plan says cache types f16 and f16, its argv q8_0 and"),
+        (("--cache-type-v", "q8_0"), "cache type q8_0 is not allowed"),
+        (("--fit", "on"), "llama.cpp may change sizes by itself"),
+        (("--embedding",), "it serves embeddings instead of completions"),
+        (("--rerank",), "it serves reranking instead of completions"),
+        (("--no-such-flag",), "its argv is refused: "),
+    ],
+)
+def test_a_command_line_that_is_not_what_was_asked(words: tuple[str, ...], finding: str) -> None:
+    found = small_findings(with_argv(plan_of(SMALL, TWO_CARDS), *words))
+    assert any(f"a-0: {finding}" in one for one in found), found
+
+
+def test_the_draft_that_was_asked_must_be_loaded() -> None:
+    drafted = replace(SMALL.workloads[0], draft=Draft(variant("qwen3-0.6b", "Q8_0")))
+    asked = replace(SMALL, workloads=(drafted,))
+    found = small_findings(plan_of(SMALL, TWO_CARDS), asked)
+    assert "a-0: its argv loads nothing instead of /models/pvc/models/qwen3-0.6b.gguf" in found
+
+
+def test_more_cards_than_are_allowed() -> None:
+    one_card = replace(SMALL, workloads=(replace(SMALL.workloads[0], max_gpus=1),))
+    found = small_findings(plan_of(SMALL, TWO_CARDS), one_card)
+    assert "a-0: 2 cards, at most 1 are allowed" in found
+
+
+def test_the_wishes_are_the_fleets_not_the_plans() -> None:
+    more = replace(SMALL.workloads[0], context_per_slot=4096)
+    found = small_findings(plan_of(SMALL, TWO_CARDS), replace(SMALL, workloads=(more,)))
+    assert "a-0: a slot holds 2048 cells, 4096 are asked" in found
+
+
+@pytest.mark.parametrize("rank", [1, -1, 9])
+def test_another_rank_than_that_of_the_file(rank: int) -> None:
+    made = lied(
+        plan_of(SMALL, TWO_CARDS), lambda one: replace(one, variant=replace(one.variant, rank=rank))
+    )
+    assert any("Q8_0 is not among its quantizations" in one for one in small_findings(made))
+
+
+def test_fewer_bytes_listed_than_cards() -> None:
+    made = lied(plan_of(SMALL, TWO_CARDS), lambda one: replace(one, devices=one.devices[:1]))
+    assert "a-0: the plan lists 1 cards" in small_findings(made)
+
+
+def test_replicas_that_meet_in_a_zone() -> None:
+    asked = fleet(workload("a", replicas=2, spread=Spread.ZONE))
+    there = inventory(pool("p", gpu(2500), 1, 2, zones={"east": 1, "west": 1}))
+    made = plan_of(asked, there)
+    assert small_findings(made, asked, there) == []
+    one_zone = inventory(replace(there.pools[0], zones={"east": 2}))
+    assert small_findings(made, asked, one_zone) == ["a: 2 replicas meet on zone 'east'"]
+
+
+def test_replicas_that_meet_in_a_router() -> None:
+    asked, there = fleet(workload("a", replicas=2)), inventory(pool("p", gpu(9000)))
+    whole = inventory(replace(there.pools[0], sharing=Sharing.WHOLE))
+    found = small_findings(plan_of(asked, there), asked, whole)
+    assert "a: 2 replicas meet in the router of p-0 card 0" in found
+
+
+def test_the_price_of_used_nodes_is_added_up_again() -> None:
+    asked = replace(SMALL, objective=Objective.PRICE)
+    made = plan_of(asked, TWO_CARDS)
+    assert small_findings(made, asked) == []
+    dearer = inventory(replace(TWO_CARDS.pools[0], price=Price(Decimal("9.9"))))
+    assert small_findings(made, asked, dearer) == [
+        "the plan says 1.5 price, its placements give 9.9"
+    ]
+    unknown = inventory(replace(TWO_CARDS.pools[0], price=None))
+    assert small_findings(made, asked, unknown) == [
+        "the objective is price, and a used node has none"
+    ]
+
+
+def test_a_workload_that_does_not_exist_on_a_node_that_does_not_either() -> None:
+    made = lied(plan_of(SMALL, TWO_CARDS), lambda one: replace(one, workload="x", node="y"))
+    found = small_findings(made)
+    assert {"x-0: no such workload", "x-0: no node y"} <= set(found)
