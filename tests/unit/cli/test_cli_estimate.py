@@ -3,6 +3,7 @@
 import io
 import json
 import random
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -366,3 +367,25 @@ def test_a_calibration_is_used(capsys: Capture) -> None:
     assert found["devices"][0]["process_bytes"] == 400 * MIB
     (line,) = _batch(capsys, f"24576\t{' '.join(TINY)}", "--calibration", "c.json")
     assert line["devices"][0]["basis"]["process"] == "calibrated"
+
+
+_HEAVY = ("ortools", "kubernetes", "networkx", "numpy", "pandas", "jinja2", "httpx2")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["estimate", "--gpu", "L40S", "-o", "json", "--", *TINY],
+        ["estimate", "--batch", "lines.tsv"],
+        ["inspect", "tiny.gguf", "--gpu", "L40S"],
+    ],
+)
+def test_nothing_heavy_is_loaded(arguments: list[str]) -> None:
+    Path("lines.tsv").write_text(f"24576\t{' '.join(TINY)}\n")
+    program = (
+        "import sys\nfrom packer.cli.main import run\n"
+        f"assert run({arguments!r}) == 0\n"
+        f"print([name for name in {_HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "[]\n")
