@@ -21,7 +21,15 @@ from packer.api.inspecting import cache_costs, inspect, largest_context
 from packer.api.manifests import guarantees, manifests, render
 from packer.api.planning import plan
 from packer.api.reports import catalogue, report, schema_text
-from packer.api.saved_plan import explain, plan_table, plan_text, plan_yaml, read_plan, save
+from packer.api.saved_plan import (
+    explain,
+    moves_text,
+    plan_table,
+    plan_text,
+    plan_yaml,
+    read_plan,
+    save,
+)
 from packer.api.solving import solve, verify
 
 __all__ = [
@@ -41,6 +49,7 @@ __all__ = [
     "largest_context",
     "load",
     "manifests",
+    "moves_text",
     "plan",
     "plan_table",
     "plan_text",

@@ -24,8 +24,23 @@ def plan(
     seed: int = 1,
     workers: int = 2,
     progress: "Callable[[Progress], None] | None" = None,
+    current: "Plan | None" = None,
+    max_moves: int | None = None,
+    move_weight: float | None = None,
 ) -> "Plan":
     """The plan of a fleet on an inventory: optimal, or with its certified gap; always audited.
+
+    Args:
+        inputs: What is asked, and where.
+        time_limit_seconds: Wall time of the solver [s].
+        gap: Stop at this proven gap.
+        seed: Seed of every random choice.
+        workers: Solver threads.
+        progress: Told about phases, incumbents and bounds.
+        current: The plan that runs now; what need not move stays.
+        max_moves: Most running replicas that may move or stop.
+        move_weight: Cards (or money per hour) that moving one GiB of weights is worth, weighed
+            against the objective; None puts the objective first.
 
     Raises:
         Infeasible: No placement exists; carries the reasons and what would help.
@@ -35,7 +50,13 @@ def plan(
     from packer.plan.planning import make_plan
     from packer.solver.stopping import Limits
 
-    limits = Limits(time_seconds=time_limit_seconds, gap=gap, seed=seed, workers=workers)
+    limits = Limits(
+        time_seconds=time_limit_seconds,
+        gap=gap,
+        seed=seed,
+        workers=workers,
+        max_moves=max_moves if current else None,
+    )
     build = inputs.fleet.server_image.build
     return make_plan(
         inputs.fleet,
@@ -44,6 +65,8 @@ def plan(
         _facts(inputs),
         limits=limits,
         progress=progress,
+        current=current.placements if current else (),
+        move_weight=move_weight if current else None,
     )
 
 

@@ -51,6 +51,13 @@ def plan_table(plan: "Plan", *, wide: bool = False, width: int = 120) -> str:
     return table(plan, wide=wide, width=width, unicode=shows_unicode(sys.stdout))
 
 
+def moves_text(plan: "Plan") -> str:
+    """One line on what changes against the plan it was made from; empty without one."""
+    from packer.plan.moves import moves_note
+
+    return moves_note(plan.moves) if plan.moves else ""
+
+
 def explain(plan: "Plan", workload: str) -> str:
     """Why a workload runs where it does, what was refused, and what would save a card."""
     from packer.plan.explanation import explain_workload

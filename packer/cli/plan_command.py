@@ -56,6 +56,18 @@ def plan(
         int,
         typer.Option(min=1, max=256, envvar="GPU_PACKER_WORKERS", help="Solver threads."),
     ] = 2,
+    current: Annotated[
+        str, typer.Option("--from", metavar="PLAN.json", help="The plan that runs now.")
+    ] = "",
+    max_moves: Annotated[
+        int | None, typer.Option(min=0, help="With --from: most replicas that may move.")
+    ] = None,
+    move_weight: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, help="With --from: cards (or money per hour) one GiB moved is worth."
+        ),
+    ] = None,
     max_cost: Annotated[
         str, typer.Option(metavar="12/h", help="Exit 1 when the plan costs more.")
     ] = "",
@@ -73,6 +85,7 @@ def plan(
     if out:
         refuse_what_is_no_file(Path(out))  # before a minute of solving, not after it
     inputs = api.load(fleet, inventory)
+    running = api.read_plan(current) if current else None
     with SolverProgress() as progress:
         result = api.plan(
             inputs,
@@ -81,10 +94,15 @@ def plan(
             seed=seed,
             workers=workers,
             progress=progress,
+            current=running,
+            max_moves=max_moves,
+            move_weight=move_weight,
         )
     if out:
         api.save(result, out)
     print_data(_shown(result, output))
+    if result.moves is not None:
+        say(api.moves_text(result))
     violations = policy_violations(result, cost_limit, headroom_limit)
     for violation in violations:
         say(f"policy: {violation}")

@@ -8,19 +8,21 @@ from packer.domain.node import Inventory, Sharing
 from packer.domain.workload import Fleet, Objective
 from packer.plan.baselines import baselines
 from packer.plan.building import node_budgets, placements_of, price_of
-from packer.plan.plan import Plan, Policy, ServerImageUsed, Status
+from packer.plan.moves import moves_between, running_replicas
+from packer.plan.plan import Placement, Plan, Policy, ServerImageUsed, Status
 from packer.plan.summaries import Questions, summaries
 from packer.plan.tools import Facts, Tools
 from packer.solver.assignment import Assignment, in_card_order
 from packer.solver.candidates import CandidateSet, Offer
 from packer.solver.fleet_instance import FleetInstance
 from packer.solver.outcome import Solution
+from packer.solver.running_state import with_kept_numbers
 from packer.solver.stopping import Limits
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What was asked, what could be chosen, and what the solver chose."""
+    """What was asked, what could be chosen, what runs now, and what the solver chose."""
 
     fleet: Fleet
     inventory: Inventory
@@ -28,13 +30,14 @@ class Decision:
     sets: tuple[CandidateSet, ...]
     offers: tuple[Offer, ...]
     solution: Solution
+    current: tuple[Placement, ...] = ()
 
 
 def assemble(decision: Decision, tools: Tools, facts: Facts, limits: Limits) -> Plan:
     """The plan of a solution that places every replica; not yet audited."""
     fleet, inventory, packed = decision.fleet, decision.inventory, decision.packed
     solution = decision.solution
-    assignments = in_card_order(packed.assignments(solution.placed))
+    assignments = _numbered(decision)
     placements = placements_of(assignments, fleet, tools.format_command)
     nodes = node_budgets(placements, fleet, inventory)
     value, bound = packed.value(solution.objective or 0), packed.value(solution.bound or 0)
@@ -61,7 +64,16 @@ def assemble(decision: Decision, tools: Tools, facts: Facts, limits: Limits) -> 
         versions=facts.versions,
         notes=_notes(fleet, inventory, assignments),
         run=facts.run,
+        moves=moves_between(decision.current, placements) if decision.current else None,
     )
+
+
+def _numbered(decision: Decision) -> tuple[Assignment, ...]:
+    """Assignments with their replica and card numbers: as they run now, or as reads best."""
+    found = decision.packed.assignments(decision.solution.placed)
+    if decision.current:
+        return with_kept_numbers(found, running_replicas(decision.current))
+    return in_card_order(found)
 
 
 def _policy(fleet: Fleet, limits: Limits) -> Policy:

@@ -77,7 +77,7 @@ def _only(instance: Instance, name: str, keep: tuple[int, ...]) -> Instance:
         )
         for item in instance.items
     )
-    return replace(instance, items=items, even_headroom=False)
+    return replace(instance, items=items, even_headroom=False, current=None)
 
 
 def _amount(more: int, packed: FleetInstance) -> str:

@@ -271,6 +271,35 @@ class Run:
 
 
 @dataclass(frozen=True)
+class MovedReplica:
+    """A replica that runs elsewhere or otherwise than in the plan it replaces."""
+
+    workload: str
+    replica: int
+    from_node: str
+    from_gpus: tuple[int, ...]
+    node: str
+    gpus: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Moves:
+    """What changes against the plan this one was made from.
+
+    Attributes:
+        kept: Replicas that go on as they are.
+        moved: Replicas that stop and start again, elsewhere or with another command line.
+        started: Replicas that were not there, as ``name-number``.
+        stopped: Replicas that are not needed any more, likewise.
+    """
+
+    kept: int
+    moved: tuple[MovedReplica, ...]
+    started: tuple[str, ...]
+    stopped: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Plan:
     """A placement of every replica, with its proof and its cost.
 
@@ -279,6 +308,7 @@ class Plan:
         gap: (value − bound) / value, 0 when optimal.
         cards: Cards with at least one replica. cards_available: Cards in the inventory.
         price_per_hour: Of all used nodes; None when any price is unknown.
+        moves: Changes against the plan this one was made from; None for a plan from nothing.
     """
 
     name: str
@@ -301,5 +331,6 @@ class Plan:
     versions: Versions
     notes: tuple[str, ...]
     run: Run
+    moves: Moves | None = None
     apiVersion: str = field(default=API_VERSION)  # noqa: N815 — the name Kubernetes tools expect
     kind: str = field(default="Plan")

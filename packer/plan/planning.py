@@ -10,12 +10,14 @@ from packer.errors import Infeasible, InvalidInput, OutOfTime, Problem
 from packer.plan.assembly import Decision, assemble
 from packer.plan.audit import audit
 from packer.plan.conflict import reasons, refusals, relaxations
-from packer.plan.plan import Plan
+from packer.plan.moves import running_replicas
+from packer.plan.plan import Placement, Plan
 from packer.plan.tools import Facts, Tools
 from packer.solver.candidates import CandidateSet, Offer, find_candidates
-from packer.solver.fleet_instance import fleet_instance
+from packer.solver.fleet_instance import FleetInstance, fleet_instance
 from packer.solver.offers import offers_of
 from packer.solver.outcome import Progress
+from packer.solver.running_state import current_state
 from packer.solver.solve import solve
 from packer.solver.stopping import Limits
 
@@ -32,6 +34,8 @@ def make_plan(
     *,
     limits: Limits,
     progress: Callable[[Progress], None] | None = None,
+    current: tuple[Placement, ...] = (),
+    move_weight: float | None = None,
 ) -> Plan:
     """The plan of a fleet on an inventory, audited.
 
@@ -45,7 +49,11 @@ def make_plan(
     _require_prices(fleet, inventory)
     offers = offers_of(inventory, fleet.headroom)
     sets = _candidate_sets(fleet, offers)
-    packed = fleet_instance(fleet, inventory, sets)
+    weighs = move_weight is not None
+    packed = fleet_instance(fleet, inventory, sets, weighs_moves=weighs)
+    packed = _from_current(packed, current)
+    if move_weight is not None:
+        limits = replace(limits, move_weight=round(move_weight * packed.money_scale))
     stuck = [one.workload.name for one in sets if not one.candidates]
     if stuck:
         conflict = [f"count:{name}" for name in stuck]
@@ -55,12 +63,20 @@ def make_plan(
         raise _infeasible(solution.conflict, fleet, inventory, sets)
     if solution.status == "unknown":
         raise OutOfTime(packed.value(solution.bound or 0), limits.time_seconds)
-    decision = Decision(fleet, inventory, packed, sets, offers, solution)
+    decision = Decision(fleet, inventory, packed, sets, offers, solution, current)
     plan = assemble(decision, tools, facts, limits)
     audit(plan, fleet, inventory, tools.parse_arguments)
     seconds = round(time.monotonic() - started, 3)
     run = replace(plan.run, solver_seconds=round(solution.seconds, 3), total_seconds=seconds)
     return replace(plan, run=run)
+
+
+def _from_current(packed: FleetInstance, current: tuple[Placement, ...]) -> FleetInstance:
+    """The instance that prefers what runs now."""
+    if not current:
+        return packed
+    state = current_state(packed, running_replicas(current))
+    return replace(packed, instance=replace(packed.instance, current=state))
 
 
 def _candidate_sets(fleet: Fleet, offers: tuple[Offer, ...]) -> tuple[CandidateSet, ...]:

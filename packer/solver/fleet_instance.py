@@ -51,7 +51,11 @@ class FleetInstance:
 
 
 def fleet_instance(
-    fleet: Fleet, inventory: Inventory, candidate_sets: Sequence[CandidateSet]
+    fleet: Fleet,
+    inventory: Inventory,
+    candidate_sets: Sequence[CandidateSet],
+    *,
+    weighs_moves: bool = False,
 ) -> FleetInstance:
     """The packing instance of a fleet.
 
@@ -59,16 +63,20 @@ def fleet_instance(
         fleet: What must be placed.
         inventory: Where.
         candidate_sets: One per workload, in the order of the fleet.
+        weighs_moves: Whether moves are weighed against the objective, in its thousandths.
     """
     by_price = fleet.objective is Objective.PRICE
-    scale = _money_scale(inventory) if by_price else 1
+    scale = (_money_scale(inventory) if by_price else 1) * (1000 if weighs_moves else 1)
+    objective = neutral.Objective.NODE_PRICE if by_price else neutral.Objective.GPUS
+    if weighs_moves and not by_price:
+        objective = neutral.Objective.GPU_PRICE
     has_routers = any(pool.sharing is Sharing.WHOLE for pool in inventory.pools)
     sites = tuple(site for pool in inventory.pools for site in _sites(pool))
     instance = neutral.Instance(
         name=f"{fleet.name} on {inventory.name}",
         dims=("vram_mib",),
         node_dims=("host_mib",),
-        objective=neutral.Objective.NODE_PRICE if by_price else neutral.Objective.GPUS,
+        objective=objective,
         node_types=tuple(
             _node_type(number, pool, nodes, fleet, scale)
             for number, (pool, nodes) in enumerate(sites)
@@ -122,6 +130,7 @@ def _node_type(
         gpus=pool.gpus_per_node,
         gpu_cap=(room,),
         node_cap=(pool.host_memory_bytes // MIB,),
+        gpu_price=scale,
         node_price=int((on_demand or 0) * scale),
         zones=tuple(zones.items()),
         links=pool.link_groups,
