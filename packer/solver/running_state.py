@@ -79,7 +79,7 @@ def with_kept_numbers(
 ) -> tuple[Assignment, ...]:
     """The same assignments, where a replica that stays keeps its number.
 
-    Numbers are 0 … n-1 per workload; what moves, or had a number beyond that, takes the lowest free.
+    Numbers are 0 … n-1 per workload; what moves, or had one beyond that, takes the lowest free.
     """
     found = tuple(assignments)
     count = Counter(one.candidate.workload for one in found)

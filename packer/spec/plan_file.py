@@ -98,7 +98,7 @@ def _shape_problem(detail: ErrorDetails, file: str) -> Problem:
 
 
 def _plain(value: Any) -> Any:
-    """Dataclasses as mappings with apiVersion and kind first; everything else as it is."""
+    """Dataclasses as mappings with apiVersion and kind first and ``run`` last."""
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     if isinstance(value, dict):
@@ -106,5 +106,5 @@ def _plain(value: Any) -> Any:
     if not is_dataclass(value):
         return value
     names = [field.name for field in fields(value)]
-    ordered = sorted(names, key=lambda name: name not in ("apiVersion", "kind"))
+    ordered = sorted(names, key=lambda name: (name not in ("apiVersion", "kind"), name == _RUN))
     return {name: _plain(getattr(value, name)) for name in ordered}
