@@ -61,7 +61,7 @@ def later_levels(
             exact.hint(placed)
             expression = stage.level(exact)
             found = run_search(exact, expression, clock, effort=effort * share / total)
-            if found.placed is not None and (value is None or found.value <= value):
+            if found.placed is not None and (value is None or found.value < value):
                 placed, value = tuple(found.placed), found.value
         if value is None:
             break

@@ -28,7 +28,8 @@ def test_every_way_stands_beside_the_plan() -> None:
     assert ours.card_share_per_hour == Decimal("17.2500")
     assert fp16.price_ratio == Decimal("3.55")
     first_fit = ways[Way.FIRST_FIT_DECREASING]
-    assert (first_fit.price_per_month, first_fit.price_ratio) == (Decimal("25477.00"), 1)
+    assert first_fit.price_per_month == Decimal("25477.00")
+    assert first_fit.price_ratio == 1
     assert ways[Way.THIS_PLAN].cards_ratio == 1
     assert ways[Way.LOWER_BOUND].cards == 10
 

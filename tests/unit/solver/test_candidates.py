@@ -8,7 +8,12 @@ from packer.catalogue.gpus import find_gpu
 from packer.catalogue.models import load_model_file
 from packer.domain.node import Inventory, NodePool
 from packer.domain.workload import Headroom, Variant, Workload
-from packer.solver.candidates import CandidateSet, find_candidates, workload_options
+from packer.solver.candidates import (
+    CandidateSet,
+    _undominated,
+    find_candidates,
+    workload_options,
+)
 from packer.solver.offers import offers_of
 from packer.units import GIB
 
@@ -119,3 +124,38 @@ def test_no_candidate_beats_another_of_the_same_shape() -> None:
                     )
                 )
                 assert not (better and smaller and one.host_bytes <= other.host_bytes)
+
+
+def test_a_process_uses_at_most_the_cards_llama_cpp_can() -> None:
+    many = replace(RTX4090, gpus_per_node=64, host_memory_bytes=4096 * GIB)
+    found = candidates_of(workload("llama-3.1-405b", "Q8_0"), many)
+    assert found.candidates == ()
+    assert "on each of 16 cards" in found.refused[0].reason
+    found = candidates_of(workload("llama-3.1-70b", "F16"), many)
+    assert 2 <= max(len(one.shares_bytes) for one in found.candidates) <= 16
+
+
+def test_no_card_is_left_without_a_layer() -> None:
+    tiny = replace(L40S, gpus_per_node=32, gpu=replace(L40S.gpu, allocatable_bytes=GIB // 2))
+    found = candidates_of(workload("bge-m3", "F16", context_per_slot=512, embedding=True), tiny)
+    assert found.candidates == ()
+    assert "on each of 16 cards, a card has 0.0 GiB" in found.refused[0].reason
+
+
+def test_a_cache_type_the_model_cannot_have_is_refused_and_the_next_is_taken() -> None:
+    one = workload("llama-3.1-8b", "Q4_K_M", cache_types=("q8_0", "f16"), flash_attention="off")
+    found = candidates_of(one, L40S)
+    assert {c.options.cache_type_k for c in found.candidates} == {"f16"}
+    (refused,) = found.refused
+    assert (refused.cache_type, refused.gpu) == ("q8_0", "L40S")
+    assert "flash attention" in refused.reason
+
+
+def test_a_smaller_demand_of_node_memory_is_a_reason_to_keep() -> None:
+    (one,) = candidates_of(workload("llama-3.1-8b", "Q4_K_M"), L40S).candidates
+    host = replace(one.estimate.host, weights_bytes=one.estimate.host.weights_bytes + 1)
+    worse = replace(one, estimate=replace(one.estimate, host=host))
+    less_wanted = replace(one, penalty=one.penalty + 1)
+    assert list(_undominated([worse, less_wanted, one])) == [one]
+    other = replace(one, options=replace(one.options, tensor_split=(1.0, 2.0)))
+    assert len(list(_undominated([one, other]))) == 1
