@@ -56,6 +56,13 @@ def _problems(
             title=f"--parallel {context.slots} is more than {_MOST_SLOTS} slots",
             help=f"use at most {_MOST_SLOTS}",
         )
+    if context.outputs_max < context.slots:
+        yield Problem(
+            code="P0517",
+            title=f"a batch of {context.outputs_max} tokens cannot serve {context.slots} slots",
+            why="llama.cpp aborts when it starts",
+            help=f"raise --batch-size (with --embedding also --ubatch-size) to {context.slots}",
+        )
     if model.is_mla and context.type_k is not context.type_v:
         yield Problem(
             code="P0507",

@@ -100,6 +100,9 @@ def layer_devices(
     Source:
         llama.cpp b11434, src/llama-model.cpp, load_tensors(): the last layers go to the cards, and
         a layer's card is the first whose cumulative share exceeds its relative position.
+
+    Raises:
+        InvalidInput: The shares do not add up to a number.
     """
     count = len(card_indices)
     if count == 0:
@@ -123,10 +126,28 @@ def model_layout(block_count: int, options: ServerOptions, cards: Sequence[Card]
 def _places(block_count: int, offloaded: int, shares: tuple[float, ...]) -> tuple[int, ...]:
     """Position in the device list of every layer, -1 for the host."""
     start = block_count + 1 - offloaded
-    ends = _cumulative(shares)
-    return tuple(
+    try:
+        ends = _cumulative(shares)
+    except ArithmeticError as error:
+        raise _no_shares(shares) from error
+    places = tuple(
         HOST if layer < start else bisect_right(ends, _float32((layer - start) / offloaded))
         for layer in range(block_count + 1)
+    )
+    if max(places) >= len(shares):
+        raise _no_shares(shares)
+    return places
+
+
+def _no_shares(shares: Sequence[float]) -> InvalidInput:
+    """Shares that 32-bit floats cannot add up: llama.cpp finds no card for a layer and stops."""
+    return InvalidInput(
+        Problem(
+            code="P0516",
+            title=f"--tensor-split {','.join(f'{share:g}' for share in shares)} divides nothing",
+            why="its sum is not a positive, finite 32-bit number",
+            help="use small numbers such as 3,1",
+        )
     )
 
 

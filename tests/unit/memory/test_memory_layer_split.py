@@ -91,6 +91,12 @@ def test_a_device_that_does_not_exist_is_refused() -> None:
         layers_of(ServerOptions(devices=("CUDA7",)))
 
 
+@pytest.mark.parametrize("shares", [(3e38, 3e38), (1e39, 1.0), (1e-50, 0.0), (-1.0, 3.0, -2.0)])
+def test_shares_that_do_not_add_up_are_refused(shares: tuple[float, ...]) -> None:
+    with pytest.raises(InvalidInput, match="P0516"):
+        layer_devices(8, None, shares, cards(len(shares)), tuple(range(len(shares))))
+
+
 @pytest.mark.parametrize("mode", [SplitMode.ROW, SplitMode.TENSOR])
 def test_other_split_modes_are_refused_by_name(mode: SplitMode) -> None:
     with pytest.raises(UnsupportedModel, match=f"--split-mode {mode.value}"):

@@ -6,6 +6,7 @@ import pytest
 
 from packer.domain.server_options import ServerOptions
 from packer.errors import InvalidInput
+from packer.memory.context_checks import check_context
 from packer.memory.resolution import ResolvedContext, cache_type, resolve_context
 from tests.memory_models import MadeUp
 
@@ -105,6 +106,18 @@ def test_an_ubatch_of_zero_is_the_batch() -> None:
 def test_fewer_cells_than_slots_are_refused() -> None:
     with pytest.raises(InvalidInput, match="P0506"):
         resolved(context_size=256, slots=300)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ServerOptions(context_size=1024, slots=2, batch_size=1),
+        ServerOptions(context_size=1024, slots=4, batch_size=2, embedding=True),
+    ],
+)
+def test_a_batch_smaller_than_the_slots_is_refused(options: ServerOptions) -> None:
+    with pytest.raises(InvalidInput, match="P0517"):
+        check_context(MODEL, resolve_context(MODEL, options), options)
 
 
 def test_an_unknown_cache_type_is_refused_with_the_known_ones() -> None:
