@@ -42,8 +42,8 @@ def workload(
 
 
 def gpu(mib: int, name: str = "") -> GpuProduct:
-    """A card like an L40S with another amount of memory."""
-    product = find_gpu("L40S")
+    """A card like an A10 with another amount of memory; its process overhead is the default."""
+    product = find_gpu("A10")
     label = name or f"small {mib}"
     return replace(product, name=label, allocatable_bytes=mib * MIB, nominal_bytes=mib * MIB)
 

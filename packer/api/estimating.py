@@ -46,7 +46,6 @@ def estimate_process(
     """
     from packer.llamacpp.arguments import parse_arguments
     from packer.llamacpp.batch_lines import split_environment
-    from packer.memory.calibration import with_learnt_process
     from packer.memory.estimate import estimate_memory
 
     _check_build(build)
@@ -67,8 +66,6 @@ def estimate_process(
         build=build,
         host_allocatable_bytes=host_bytes,
     )
-    if calibration is not None:
-        found = with_learnt_process(found, cards, host_bytes)
     return replace(found, notes=(*found.notes, *notes)) if notes else found
 
 

@@ -4,13 +4,10 @@ Pure arithmetic; ``packer/api/calibrating.py`` reads logs and files.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from packer.domain.basis import Basis
 from packer.errors import InvalidInput, Problem
 from packer.memory.part import Part
-from packer.memory.process_overhead import process_overhead
-from packer.memory.result import Card, DeviceEstimate, MemoryEstimate
 from packer.units import format_bytes
 
 
@@ -58,37 +55,6 @@ def learnt_process_part(overheads: Sequence[int]) -> Part:
         low=max(0, min(overheads) - margin),
         high=max(overheads) + margin,
         basis=Basis.CALIBRATED,
-    )
-
-
-def with_learnt_process(
-    estimate: MemoryEstimate, cards: Sequence[Card], host_allocatable_bytes: int | None = None
-) -> MemoryEstimate:
-    """An estimate whose process overheads are those learnt on its cards, where there are any.
-
-    Args:
-        estimate: As ``estimate_memory`` gives it for these cards.
-        cards: The cards it was made for; ``process`` is what was learnt.
-        host_allocatable_bytes: As given to ``estimate_memory``.
-    """
-    devices = tuple(_with_process(*pair) for pair in zip(estimate.devices, cards, strict=True))
-    fits = all(device.high_bytes <= device.allocatable_bytes for device in devices)
-    if host_allocatable_bytes is not None:
-        fits = fits and estimate.host.total_bytes <= host_allocatable_bytes
-    return replace(estimate, devices=devices, fits=fits)
-
-
-def _with_process(device: DeviceEstimate, card: Card) -> DeviceEstimate:
-    """One card with its own process overhead; a card without a process stays without."""
-    if card.process is None or not device.process_bytes:
-        return device
-    before, after = process_overhead(card), card.process
-    return replace(
-        device,
-        process_bytes=device.process_bytes - before.bytes + after.bytes,
-        low_bytes=device.low_bytes - before.low + after.low,
-        high_bytes=device.high_bytes - before.high + after.high,
-        basis={**device.basis, "process": after.basis},
     )
 
 

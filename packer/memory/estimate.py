@@ -183,7 +183,7 @@ def _device(process: _Process, index: int, card: Card) -> DeviceEstimate:
         "draft_compute": NOTHING,
         "projector": NOTHING,
         # llama-server asks every visible card for its memory, which creates a CUDA context there.
-        "process": process_overhead(card),
+        "process": process_overhead(card, process.context.ubatch_size),
     }
     if second is not None and drafting is not None:
         parts["draft_weights"] = _weights(second.model, drafting.weights.get(index, 0))

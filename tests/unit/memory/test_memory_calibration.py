@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from packer.domain.basis import Basis
 from packer.domain.server_options import ServerOptions
 from packer.errors import InvalidInput
-from packer.memory.calibration import learnt_process_part, measured_overheads, with_learnt_process
+from packer.memory.calibration import learnt_process_part, measured_overheads
 from packer.memory.estimate import estimate_memory
 from packer.memory.result import Card, MemoryEstimate
 from packer.units import GIB, MIB
@@ -63,8 +63,7 @@ def _estimate(high_limit: int, host: int | None = None) -> tuple[MemoryEstimate,
     """An estimate for two cards, of which one was measured."""
     learnt = Card("a", high_limit, process=learnt_process_part([400 * MIB]))
     cards = [learnt, Card("b", 24 * GIB)]
-    before = estimate_memory(MadeUp().file(), OPTIONS, cards, host_allocatable_bytes=host)
-    return with_learnt_process(before, cards, host), cards
+    return estimate_memory(MadeUp().file(), OPTIONS, cards, host_allocatable_bytes=host), cards
 
 
 def test_a_measured_card_gets_its_own_process_and_nothing_else_changes() -> None:
@@ -79,7 +78,6 @@ def test_a_measured_card_gets_its_own_process_and_nothing_else_changes() -> None
     assert replace(measured, process_bytes=0, low_bytes=0, high_bytes=0, basis={}) == replace(
         plain.devices[0], process_bytes=0, low_bytes=0, high_bytes=0, basis={}
     )
-    assert with_learnt_process(plain, unmeasured) == plain
 
 
 def test_whether_it_fits_is_decided_again() -> None:
