@@ -2,7 +2,7 @@
 
 from packer.domain.gpu import GpuProduct
 from packer.domain.node import Inventory, NodePool, Price, Sharing
-from packer.errors import InvalidInput, Problem
+from packer.errors import InvalidInput, Location, Problem
 from packer.spec.document import Document
 from packer.spec.gpu_by_hand import product_by_hand
 from packer.spec.inventory_checks import inventory_problems
@@ -28,11 +28,14 @@ def read_inventory(text: str | bytes, file: str, lookups: Lookups) -> Inventory:
     entry = validate(document, InventoryEntry, "inventory")
     problems: list[Problem] = []
     pools: list[NodePool] = []
+    products: dict[str, GpuProduct] = {}
     for index, pool_entry in enumerate(entry.node_pools):
         gpu = _gpu(pool_entry, index, document, lookups, problems)
         problems += pool_problems(PoolInFile(pool_entry, index, document), gpu)
         if gpu is not None:
             pools.append(_pool(pool_entry, gpu))
+            if products.setdefault(gpu.name, gpu) != gpu:
+                problems.append(_another(gpu.name, document.where("nodePools", index, "gpu")))
     problems += inventory_problems(entry, document)
     if problems:
         raise InvalidInput(in_file_order(problems))
@@ -54,6 +57,13 @@ def _gpu(
             problems.append(Problem("P0520", title, where, why, help_))
         return gpu
     return None
+
+
+def _another(name: str, where: Location) -> Problem:
+    """The problem that a fleet could not tell two kinds of card apart."""
+    title = f"another pool has a different card called {name}"
+    help_ = "give the card another name, or the same figures everywhere"
+    return Problem("P0233", title, where, "names tell cards apart", help_)
 
 
 def _pool(entry: NodePoolEntry, gpu: GpuProduct) -> NodePool:

@@ -30,7 +30,7 @@ def test_files_are_written_and_named(tmp_path: Path) -> None:
 
 
 def test_a_router_gives_every_part_its_own_devices() -> None:
-    whole = pool("p", gpu(4000), 3, sharing=Sharing.WHOLE)
+    whole = pool("p", gpu(4800), 3, sharing=Sharing.WHOLE)
     drafted = workload(
         "big", "qwen3-1.7b", "Q8_0", slots=4, draft=Draft(variant("qwen3-0.6b", "Q8_0"))
     )

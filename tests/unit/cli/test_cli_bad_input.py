@@ -117,6 +117,19 @@ def test_one_clear_error(
     assert "^" in err
 
 
+def test_two_cards_of_one_name(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (folder / "inventory.yaml").read_text()
+    again = text[text.index("- name") :].replace("name: l40s", "name: other")
+    by_hand = again.replace(
+        "L40S", '{name: L40S, memory: 8Gi, bandwidth: 1G, computeCapability: "6.1"}'
+    )
+    (folder / "inventory.yaml").write_text(text + again.replace("other", "same") + by_hand)
+    err = refuse(folder, capsys)
+    assert "error[P0233]: another pool has a different card called L40S" in err
+    assert err.count("error[") == 1
+    assert "--> inventory.yaml:16:8" in err
+
+
 def test_every_problem_of_both_files_is_told_at_once(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
