@@ -48,7 +48,7 @@ def _renumbered(group: list[Assignment]) -> list[Assignment]:
     pool = group[0].pool
     if pool.taken.get(group[0].node_name) or len(pool.link_groups) > 1:
         return group
-    order = nx.DiGraph()
+    order: nx.DiGraph[int] = nx.DiGraph()
     order.add_nodes_from(sorted({gpu for one in group for gpu in one.gpus}))
     for one in group:
         order.add_edges_from(zip(one.gpus, one.gpus[1:], strict=False))

@@ -16,8 +16,8 @@ import numpy as np
 from packer.solver.card_classes import card_classes, cost_of_everything, node_cost
 from packer.solver.certificate import (
     Leaf,
-    LinearCertificate,
     Limits,
+    LinearCertificate,
     Split,
     evaluate_leaf,
     price_scale,

@@ -1,4 +1,4 @@
-"""Card classes: the GPUs of a node type that are equal, with how many there are and what they cost."""
+"""Card classes: the equal GPUs of a node type, with how many there are and what they cost."""
 
 from collections import Counter
 from dataclasses import dataclass

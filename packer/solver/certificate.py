@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from packer.solver.card_classes import card_classes, node_cost
 from packer.solver.columns import Columns
@@ -142,8 +143,8 @@ def _demand_prices(relaxation: Relaxation, prices: IntegerPrices) -> tuple[int, 
         return (0,) * len(relaxation.instance.items)
     t = columns.node_type
     kind: type = np.int64 if _fits_machine_integers(relaxation, prices) else object
-    capacity = np.array(prices.capacity, dtype=kind)
-    node = np.array(prices.node, dtype=kind).reshape(len(prices.capacity), -1)
+    capacity: NDArray[Any] = np.array(prices.capacity, dtype=kind)
+    node: NDArray[Any] = np.array(prices.node, dtype=kind).reshape(len(prices.capacity), -1)
     paid = (columns.load.astype(kind) * capacity[t]).sum(axis=1)
     if node.shape[1]:
         paid = paid + (columns.node.astype(kind) * node[t]).sum(axis=1)
@@ -261,7 +262,7 @@ def _without_defaults(value: Any) -> Any:
         for key in ("gpu_types", "unavailable"):
             if key in plain:
                 plain[key] = sorted(plain[key])
-        if "zones" in value and value["zones"]:
+        if value.get("zones"):
             plain["zones"] = [[name, count] for name, count in value["zones"].items()]
         return plain
     if isinstance(value, list | tuple):

@@ -28,7 +28,7 @@ def linear_bound(instance: Document, certificate: Document) -> int:
 class _Recomputation:
     def __init__(self, instance: Document, certificate: Document) -> None:
         self.instance, self.certificate = instance, certificate
-        self.scale = certificate["scale"]
+        self.scale: int = certificate["scale"]
         _need(type(self.scale) is int and self.scale > 0, "scale")
         self.types = instance["node_types"]
         self.usable = [one["count"] - len(one.get("unavailable") or ()) for one in self.types]
@@ -72,7 +72,7 @@ class _Recomputation:
         self._check_shape(leaf)
         demand = [self._cheapest(leaf, i) for i in range(len(self.places))]
         _need(list(leaf["demand"]) == demand, "demand prices")
-        value = sum(
+        value: int = sum(
             item["count"] * price
             for item, price in zip(self.instance["items"], demand, strict=True)
         )

@@ -6,6 +6,7 @@ counts that no GPU exceeds can always be dealt out to replicas on distinct GPUs.
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from ortools.sat.python import cp_model
@@ -229,7 +230,7 @@ class _Model:
             for group in (
                 groups if len({g for gs in groups for g in gs}) == sum(map(len, groups)) else ()
             ):
-                for left, right in zip(group, list(group)[1:], strict=False):
+                for left, right in pairwise(group):
                     if list(self._capacity(t, left)) == list(self._capacity(t, right)):
                         self.model.add_implication(self.used[t, n, right], self.used[t, n, left])
         alike: dict[Any, list[tuple[int, int]]] = defaultdict(list)
@@ -238,7 +239,7 @@ class _Model:
         for same in alike.values():
             gpus = range(self.types[same[0][0]]["gpus"])
             used = [sum(self.used[t, n, g] for g in gpus) for t, n in same]
-            for left, right in zip(used, used[1:], strict=False):
+            for left, right in pairwise(used):
                 self.model.add(left >= right)
 
     def cost(self) -> Any:

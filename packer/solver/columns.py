@@ -37,7 +37,7 @@ class Columns:
     @cached_property
     def load(self) -> Integers:
         """Capacity used on all GPUs together, per dimension [columns, dims]."""
-        return self.shares.sum(axis=1)
+        return np.asarray(self.shares.sum(axis=1))
 
 
 def build_columns(instance: Instance, kept: Sequence[Sequence[int]] | None = None) -> Columns:

@@ -1,4 +1,4 @@
-"""Dual feasible functions: weights f(w) whose sum on any GPU stays within one, so a valid extra row.
+"""Dual feasible functions: weights f(w) whose sum on any GPU stays within one, as extra rows.
 
 Each function maps a share ``w`` of a capacity ``C`` to an integer numerator over a fixed
 denominator; for shares that fit one GPU together the numerators sum to at most the denominator.

@@ -8,6 +8,7 @@ replicas on distinct GPUs (König's edge colouring of a bipartite graph), so not
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ortools.sat.python import cp_model
 
@@ -16,7 +17,7 @@ from packer.solver.instance import Alternative, Item, NodeType, Placed, Rule, Sc
 from packer.solver.packing import Packing
 from packer.solver.share_dealing import deal_shares
 
-Expression = cp_model.LinearExprT
+Expression = cp_model.LinearExpr | int
 
 
 @dataclass(frozen=True)
@@ -344,25 +345,24 @@ class ExactModel:
         """Order equal GPUs of a node, and equal nodes, by whether they are used."""
         if self.packing.node_replicas.any() or self.instance.current is not None:
             return
-        for node, gpus in self._nodes.items():
+        for gpus in self._nodes.values():
             classes: dict[tuple[int, ...], list[int]] = defaultdict(list)
             for gpu in gpus:
                 capacity = tuple(self.geometry.gpu_capacity[gpu].tolist())
                 classes[(int(self.geometry.gpu_link[gpu]), *capacity)].append(gpu)
             for same in classes.values():
-                self._order([self.used[gpu] for gpu in same], [self.load(gpu) for gpu in same])
+                self._order([self.used[gpu] for gpu in same])
         alike: dict[tuple[int, int], list[int]] = defaultdict(list)
         for node in self._nodes:
             alike[int(self.geometry.node_type[node]), int(self.geometry.node_zone[node])].append(
                 node
             )
         for nodes in alike.values():
-            loads = [sum(self.load(gpu) for gpu in self._nodes[node]) for node in nodes]
             used = [sum(self.used[gpu] for gpu in self._nodes[node]) for node in nodes]
-            self._order(used, loads)
+            self._order(used)
 
-    def _order(self, used: list[Expression], loads: list[Expression]) -> None:
-        for left, right in zip(used, used[1:], strict=False):
+    def _order(self, used: Sequence[Expression]) -> None:
+        for left, right in pairwise(used):
             self.model.add(left >= right)
 
     def load(self, gpu: int) -> Expression:

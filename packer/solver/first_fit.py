@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -226,7 +227,7 @@ class FirstFit:
 
 def _positions_by_item(columns: Columns, items: int) -> list[Integers]:
     starts = np.searchsorted(columns.item, np.arange(items + 1))
-    return [np.arange(a, b) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    return [np.arange(a, b) for a, b in pairwise(starts)]
 
 
 def _relative_size(instance: Instance, columns: Columns) -> NDArray[np.float64]:

@@ -90,7 +90,7 @@ class _Fill:
         self.instance = geometry.instance
         self.may_go_on = may_go_on
         self.packing = packing
-        self.random = random.Random(style.seed)
+        self.random = random.Random(style.seed)  # noqa: S311 — not for secrets
         self.left = np.zeros(len(self.instance.items), dtype=np.int64)
         for i, missing in packing.missing().items():
             self.left[i] = missing
@@ -167,7 +167,7 @@ class _Fill:
         return [other for other in self.order if other != t]
 
     def _pool(self, t: int, prices: RowPrices) -> Integers:
-        """Columns of the type that are as cheap as any of their item on the types not yet filled."""
+        """Columns of the type as cheap as any of their item on the types not yet filled."""
         columns = self.columns
         open_types = ~np.isin(columns.node_type, sorted(self.filled))
         wanted = open_types & (self.left[columns.item] > 0)
@@ -315,10 +315,10 @@ class _Bins:
         ruled = self.fill_state.watched[self.item[candidates]]
         if not ruled.any():
             return candidates
-        fine = ~ruled
+        fine: NDArray[np.bool_] = ~ruled
         for position in np.flatnonzero(ruled):
             fine[position] = self._allowed(int(candidates[position]), node, gpu)
-        return candidates[fine]
+        return np.asarray(candidates[fine])
 
     def _forced(self, candidates: Integers, node: int) -> list[int]:
         """The largest replica that must go to this type, and those that need every node left."""

@@ -56,7 +56,7 @@ class _Tester:
         return self.answer(kept) is Answer.IMPOSSIBLE
 
     def shrink(self, kept: Sequence[str]) -> Conflict:
-        """Drop halves, then quarters, at last single requirements, while the rest stays impossible."""
+        """Drop halves, then quarters, at last single ones, while the rest stays impossible."""
         core = list(kept)
         size = max(1, len(core) // 2)
         while True:

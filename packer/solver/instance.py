@@ -1,4 +1,4 @@
-"""The neutral packing problem ``gpupack/1``: replicas of items onto the GPUs of nodes, integers only.
+"""The neutral packing problem ``gpupack/1``: replicas of items onto GPUs of nodes, in integers.
 
 A replica of an item takes exactly one alternative, on one node, on ``len(shares)`` distinct GPUs of
 that node in any order, consuming ``shares[j]`` on its j-th GPU and ``node`` on the node itself.
@@ -141,7 +141,7 @@ class Constraint:
 
 @dataclass(frozen=True, order=True)
 class Placed:
-    """One replica's place: item name, alternative index, node type and node index, GPU per share."""
+    """One replica's place: item name, indices of alternative, node type and node, GPU per share."""
 
     item: str
     alternative: int

@@ -40,7 +40,7 @@ class NeighbourhoodSearch:
     effort: float = 0.5
 
     def __post_init__(self) -> None:
-        self._random = random.Random(self.clock.limits.seed)
+        self._random = random.Random(self.clock.limits.seed)  # noqa: S311 — not for secrets
         self._moves_first = False
         self._geometry = self.packing.geometry
 
@@ -72,7 +72,8 @@ class NeighbourhoodSearch:
         """The GPUs a replica left, where its item runs now, and some with slack."""
         name, _, t, node, indices = key
         geometry, packing = self._geometry, self.packing
-        if t >= len(packing.instance.node_types) or node not in packing.instance.node_types[t].available:
+        node_types = packing.instance.node_types
+        if t >= len(node_types) or node not in node_types[t].available:
             return []
         first = int(geometry.first_gpu[geometry.node_number(t, node)])
         gpus = [first + index for index in indices]

@@ -1,4 +1,4 @@
-"""The compact linear relaxation: how much of each alternative goes to each node type, solved by GLOP.
+"""The compact linear relaxation: how much of each alternative goes to each node type, by GLOP.
 
 Variables: x[column] replicas, y[class] GPUs opened, z[type] nodes used. Rows, all of the form
 ``use - room <= 0`` except the demand: capacity and dual feasible functions per type, node
@@ -7,6 +7,7 @@ an instance with a hundred thousand of them is solved over a few thousand.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,9 +78,9 @@ class Relaxation:
         self.classes = card_classes(instance)
         self.functions: list[FunctionRow] = []
         self.numerators: list[NDArray[np.int64]] = []
-        self._solver = pywraplp.Solver.CreateSolver("GLOP")
-        self._in_program: dict[int, pywraplp.Variable] = {}
-        self._function_rows: list[pywraplp.Constraint] = []
+        self._solver: Any = pywraplp.Solver.CreateSolver("GLOP")  # type: ignore[no-untyped-call]
+        self._in_program: dict[int, Any] = {}
+        self._function_rows: list[Any] = []
         self._unserved_cost = 4.0 * cost_of_everything(instance) + 4.0
         if prepare:
             self._build()
@@ -126,8 +127,8 @@ class Relaxation:
                     row.SetCoefficient(self._z[t], -1)
             self._gpu_node[t].SetCoefficient(self._z[t], -node_type.gpus)
             self._node_gpu[t].SetCoefficient(self._z[t], 1)
-        self._spread_gpu: dict[tuple[int, int], pywraplp.Constraint] = {}
-        self._spread_node: dict[tuple[int, int], pywraplp.Constraint] = {}
+        self._spread_gpu: dict[tuple[int, int], Any] = {}
+        self._spread_node: dict[tuple[int, int], Any] = {}
         for i, t in sorted({*zip(self.columns.item, self.columns.node_type, strict=True)}):
             self._build_spread_rows(int(i), int(t), infinity)
 
@@ -186,10 +187,19 @@ class Relaxation:
             need = int(columns.node[c, e])
             if need:
                 row.SetCoefficient(variable, need / self._node_scale(t, e))
+        self._add_to_spread_rows(c, variable)
+        self._add_to_function_rows(c, variable)
+
+    def _add_to_spread_rows(self, c: int, variable: pywraplp.Variable) -> None:
+        columns = self.columns
+        i, t = int(columns.item[c]), int(columns.node_type[c])
         if (i, t) in self._spread_gpu:
             self._spread_gpu[i, t].SetCoefficient(variable, int(columns.width[c]))
         if (i, t) in self._spread_node:
             self._spread_node[i, t].SetCoefficient(variable, 1)
+
+    def _add_to_function_rows(self, c: int, variable: pywraplp.Variable) -> None:
+        t = int(self.columns.node_type[c])
         for row, one, numerators in zip(
             self._function_rows, self.functions, self.numerators, strict=True
         ):
@@ -285,7 +295,7 @@ class Relaxation:
     def _prices(self) -> RowPrices:
         types = range(len(self.instance.node_types))
 
-        def price(row: pywraplp.Constraint, scale: float = 1.0) -> float:
+        def price(row: Any, scale: float = 1.0) -> float:
             return max(0.0, -float(row.dual_value())) / scale
 
         return RowPrices(

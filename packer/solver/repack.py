@@ -102,9 +102,7 @@ def _eject(packing: Packing, columns: Columns) -> bool:
     types: dict[int, set[int]] = defaultdict(set)
     for i, t in zip(columns.item.tolist(), columns.node_type.tolist(), strict=True):
         types[i].add(t)
-    size = {
-        i: int(columns.load[columns.item == i, 0].min(initial=2**62)) for i in missing
-    }
+    size = {i: int(columns.load[columns.item == i, 0].min(initial=2**62)) for i in missing}
     for i in sorted(missing, key=lambda i: (-size[i], i)):
         for _ in range(missing[i]):
             place = _cheapest_room(packing, columns, i, types)

@@ -68,7 +68,7 @@ def run_search(
     parameters.max_deterministic_time = max(1e-3, effort)
     parameters.max_time_in_seconds = min(clock.left, seconds or clock.left)
     parameters.cp_model_presolve = presolve
-    exact.model.clear_objective()
+    exact.model.clear_objective()  # type: ignore[no-untyped-call]
     if minimise is not None and not isinstance(minimise, int):
         exact.model.minimize(minimise)
         if stop_at is not None:

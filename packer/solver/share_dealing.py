@@ -1,6 +1,8 @@
 """Counts of shares per GPU, dealt out to replicas so that each is on distinct GPUs."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from packer.solver.instance import Vector
 
@@ -39,37 +41,53 @@ def _match_round(
     wanted: Sequence[int], left: Mapping[tuple[int, int], int], remaining: int
 ) -> list[int]:
     """One distinct GPU per share, covering every GPU that cannot wait."""
-    load: dict[int, int] = {}
+    load: Counter[int] = Counter()
     for (gpu, _), count in left.items():
-        load[gpu] = load.get(gpu, 0) + count
-    urgent = [gpu for gpu, count in load.items() if count == remaining]
-    owner: dict[int, int] = {}  # GPU -> share
-    place: dict[int, int] = {}  # share -> GPU
-
-    def augment_gpu(gpu: int, seen: set[int]) -> bool:
-        for share, position in enumerate(wanted):
-            if share in seen or not left.get((gpu, position)):
-                continue
-            seen.add(share)
-            if share not in place or augment_gpu(place[share], seen):
-                place[share], owner[gpu] = gpu, share
-                return True
-        return False
-
-    def augment_share(share: int, seen: set[int]) -> bool:
-        for gpu in load:
-            if gpu in seen or not left.get((gpu, wanted[share])):
-                continue
-            seen.add(gpu)
-            if gpu not in owner or augment_share(owner[gpu], seen):
-                owner[gpu], place[share] = share, gpu
-                return True
-        return False
-
-    for gpu in urgent:
-        augment_gpu(gpu, set())
+        load[gpu] += count
+    matching = _Matching(wanted, left, tuple(load))
+    for gpu, count in load.items():
+        if count == remaining:
+            matching.augment_gpu(gpu, set())
     # Augmenting from the shares keeps every matched GPU matched.
     for share in range(len(wanted)):
-        if share not in place:
-            augment_share(share, set())
-    return [place[share] for share in range(len(wanted))]
+        if share not in matching.place:
+            matching.augment_share(share, set())
+    return [matching.place[share] for share in range(len(wanted))]
+
+
+@dataclass
+class _Matching:
+    """Shares of one replica matched to GPUs, grown along augmenting paths.
+
+    Attributes:
+        owner: Share per matched GPU.
+        place: GPU per matched share.
+    """
+
+    wanted: Sequence[int]
+    left: Mapping[tuple[int, int], int]
+    gpus: Sequence[int]
+    owner: dict[int, int] = field(default_factory=dict)
+    place: dict[int, int] = field(default_factory=dict)
+
+    def augment_gpu(self, gpu: int, seen: set[int]) -> bool:
+        """Find the GPU a share, moving other GPUs to other shares; whether that worked."""
+        for share, position in enumerate(self.wanted):
+            if share in seen or not self.left.get((gpu, position)):
+                continue
+            seen.add(share)
+            if share not in self.place or self.augment_gpu(self.place[share], seen):
+                self.place[share], self.owner[gpu] = gpu, share
+                return True
+        return False
+
+    def augment_share(self, share: int, seen: set[int]) -> bool:
+        """Find the share a GPU, moving other shares to other GPUs; whether that worked."""
+        for gpu in self.gpus:
+            if gpu in seen or not self.left.get((gpu, self.wanted[share])):
+                continue
+            seen.add(gpu)
+            if gpu not in self.owner or self.augment_share(self.owner[gpu], seen):
+                self.owner[gpu], self.place[share] = share, gpu
+                return True
+        return False

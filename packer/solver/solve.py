@@ -10,6 +10,7 @@ from packer.solver.budget import BudgetSearch
 from packer.solver.card_classes import cost_of_everything
 from packer.solver.certificate import certificate_document, search_document
 from packer.solver.columns import build_columns
+from packer.solver.consolidation import Consolidation
 from packer.solver.dominance import undominated
 from packer.solver.first_fit import FirstFit
 from packer.solver.geometry import build_geometry
@@ -22,14 +23,16 @@ from packer.solver.moving import count_moves
 from packer.solver.neighbourhood import NeighbourhoodSearch
 from packer.solver.outcome import Change, Progress, Solution, Status
 from packer.solver.packing import Packing
-from packer.solver.repack import repaired
 from packer.solver.relaxations import find_relaxations
+from packer.solver.repack import repaired
 from packer.solver.stopping import Clock, Limits
 
 Report = Callable[[Progress], None]
 
 EXACT_SPOTS = 60_000
 """Alternatives times GPUs up to which the whole problem is searched at once."""
+MOST_ITEMS = 4000
+"""Items above which the relaxation takes long and is solved only for a wide gap."""
 NEAR_ENOUGH = 0.02
 """Gap at which a large re-planned fleet stops moving replicas for fewer cards."""
 QUICK = FillStyle(sample=100)
@@ -108,12 +111,38 @@ class _Solve:
             yield lambda style=style: self._fill(style)  # type: ignore[misc]
         if self._is_small(40 * EXACT_SPOTS):
             yield self._first_fit
-        yield lambda: self._prove(400)
+        yield lambda: self._prove(self._affordable_leaves())
         yield self._buy
+        yield lambda: self._gather(20_000, None)
         if self._is_small(EXACT_SPOTS):
             yield self._search_whole
+        for style in STYLES:
+            yield lambda style=style: self._gather(20_000, style)  # type: ignore[misc]
         yield self._improve
+        yield lambda: self._gather(200_000, None)
         yield self._first_fit
+
+    def _affordable_leaves(self) -> int:
+        """Leaves of the branching, each of which solves the relaxation again."""
+        return min(400, 1_000_000 // max(1, len(self.columns)))
+
+    def _gather(self, steps: int, style: FillStyle | None) -> None:
+        """Consolidate the slack of the incumbent, or of a fresh fill."""
+        if self.geometry.charges_nodes or self.placed is None:
+            return
+        if style is None:
+            packing = Packing(self.geometry, self.placed)
+        else:
+            packing = guided_fill(self.geometry, self.columns, None, style, self.clock.has_time)
+            if packing.missing() or not packing.affinity_holds():
+                return
+        slack = Consolidation(packing, self.columns, self.limits.seed)
+        left = round(steps * self.limits.effort)
+        while left > 0 and not self._closed() and self.clock.has_time():
+            if slack.run(min(left, 2000), self.clock.has_time):
+                self._offer("consolidation", slack.packing())
+            else:
+                left -= 2000
 
     def _replanning_phases(self) -> Iterator[Callable[[], None]]:
         """What runs now comes first; a plan from scratch only where that ends far worse."""
@@ -144,8 +173,7 @@ class _Solve:
 
     def _settle(self) -> None:
         """Where things run, a plan from scratch is worth its moves only if it is much cheaper."""
-        if self.objective is not None:
-            self.settled = self.objective - self._bound_value() <= NEAR_ENOUGH * self.objective
+        self.settled = self._is_near()
 
     def _all_kept(self) -> tuple[tuple[int, ...], ...]:
         """Every alternative: what runs now may be one that is never needed."""
@@ -232,6 +260,16 @@ class _Solve:
         return self.objective - self._bound_value() <= self.limits.gap * self.objective
 
     def _prove(self, most_leaves: int) -> None:
+        if most_leaves and (len(self.instance.items) <= MOST_ITEMS or not self._is_near()):
+            self._prove_fully(most_leaves)
+
+    def _is_near(self) -> bool:
+        """Whether the gap is so small that the whole relaxation of a huge instance can wait."""
+        if self.objective is None:
+            return False
+        return self.objective - self._bound_value() <= NEAR_ENOUGH * self.objective
+
+    def _prove_fully(self, most_leaves: int) -> None:
         self._take_bound(
             prove_bound(
                 self.instance,
