@@ -14,7 +14,6 @@ from tests.sample_plans import company_plan
 @pytest.mark.parametrize("width", [1200, 500])
 @pytest.mark.parametrize("name", ["company", "awkward"])
 def test_axe_finds_nothing(open_text: OpenText, name: str, width: int, scheme: str) -> None:
-    pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
     rules = files("axe_playwright_python") / "axe.min.js"
     plan = company_plan() if name == "company" else awkward_plan()
     size = {"width": width, "height": 1500}
