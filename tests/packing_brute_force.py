@@ -25,16 +25,21 @@ def _options(instance: Document, item: Document) -> list[Option]:
         for t, node_type in enumerate(instance["node_types"]):
             if alternative["gpu_types"] and node_type["gpu_type"] not in alternative["gpu_types"]:
                 continue
-            for n in range(node_type["count"]):
-                if n in node_type.get("unavailable", []):
-                    continue
-                for gpus in permutations(range(node_type["gpus"]), len(alternative["shares"])):
-                    links = node_type.get("links")
-                    if alternative["one_link"] and links and len(gpus) > 1:
-                        if not any(set(gpus) <= set(link) for link in links):
-                            continue
-                    found.append((a, t, n, gpus))
+            found += [
+                (a, t, n, gpus)
+                for n in range(node_type["count"])
+                if n not in node_type.get("unavailable", [])
+                for gpus in permutations(range(node_type["gpus"]), len(alternative["shares"]))
+                if _links_hold(alternative, node_type, gpus)
+            ]
     return found
+
+
+def _links_hold(alternative: Document, node_type: Document, gpus: tuple[int, ...]) -> bool:
+    links = node_type.get("links")
+    if not alternative["one_link"] or not links or len(gpus) == 1:
+        return True
+    return any(set(gpus) <= set(link) for link in links)
 
 
 def _placements(
@@ -89,20 +94,24 @@ def _rules_hold(instance: Document, replicas: list[Document], chosen: list[Optio
         for item, option in zip(replicas, chosen, strict=True):
             for unit in _units(instance, scope, option):
                 inside.setdefault(unit, []).append(item["name"])
+        rules = [rule for rule in instance["constraints"] if rule["scope"] == scope]
         for names in inside.values():
-            for item in instance["items"]:
-                most = item[f"max_per_{scope}"]
-                if most is not None and names.count(item["name"]) > most:
-                    return False
-            for rule in instance["constraints"]:
-                if rule["scope"] != scope:
-                    continue
-                if rule["type"] == "anti_affinity":
-                    if len(set(names) & set(rule["items"])) > 1:
-                        return False
-                elif rule["items"][0] in names and rule["items"][1] not in names:
-                    return False
+            if not _spread_holds(instance["items"], scope, names):
+                return False
+            if not all(_rule_holds(rule, names) for rule in rules):
+                return False
     return True
+
+
+def _spread_holds(items: list[Document], scope: str, names: list[str]) -> bool:
+    limits = [(item["name"], item[f"max_per_{scope}"]) for item in items]
+    return all(most is None or names.count(name) <= most for name, most in limits)
+
+
+def _rule_holds(rule: Document, names: list[str]) -> bool:
+    if rule["type"] == "anti_affinity":
+        return len(set(names) & set(rule["items"])) <= 1
+    return rule["items"][0] not in names or rule["items"][1] in names
 
 
 def _cost(instance: Document, chosen: list[Option]) -> int:

@@ -9,7 +9,7 @@ Document = dict[str, Any]
 
 @st.composite
 def tiny_instances(draw: st.DrawFn) -> Document:
-    """An instance of at most four replicas on a handful of GPUs, with every feature now and then."""
+    """An instance of at most four replicas on a few GPUs, with every feature now and then."""
     dims, node_dims = draw(st.integers(1, 2)), draw(st.integers(0, 1))
     node_types = [
         draw(node_type(position, dims, node_dims)) for position in range(draw(st.integers(1, 2)))

@@ -4,9 +4,9 @@ import os
 import subprocess
 from pathlib import Path
 
-import kubernetes_validate
 import pytest
 import yaml
+from kubernetes_validate.utils import validate
 
 from packer import api
 from packer.files.directory import write_tree
@@ -42,7 +42,7 @@ def test_every_object_is_valid(example: str, version: str) -> None:
         if not path.endswith(".yaml") or path == "kustomization.yaml":
             continue
         for document in yaml.safe_load_all(text):
-            kubernetes_validate.validate(document, version, strict=True)
+            validate(document, version, strict=True)
             checked += 1
     assert checked >= 2 * len(plan(example).placements)
 
