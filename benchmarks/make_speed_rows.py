@@ -179,7 +179,7 @@ def _is_without_flash_attention(raw: dict[str, str]) -> bool:
 def _offload(raw: dict[str, str], model: str) -> tuple[str, str, bool]:
     """Layers on the card, blocks with experts on the CPU, and whether the row says either."""
     experts = raw["n_cpu_moe"] if raw["n_cpu_moe"] not in ("", "0") else ""
-    if raw["source"] == "ghost91-fit-bench" and raw["offload"]:
+    if raw["source"] == "ghost91-fit-bench" and raw["ngl"].isdigit():
         is_moe = _CATALOGUE[model].params_active < 0.9 * _CATALOGUE[model].params_total
         return raw["ngl"], raw["offload"] if is_moe else "", True
     if experts:

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from speed_rows import SpeedRow, model_of
 
+from packer.memory.resolution import cache_type
 from packer.performance.constants import CardConstants
 from packer.performance.decode import cache_seconds, launch_seconds, weight_seconds
 from packer.performance.depth import cache_bytes_read
 from packer.performance.figure import SpeedBasis
 from packer.performance.model_reads import Launch, WeightKind, model_reads
 from packer.performance.processor import processor_of
-from packer.memory.resolution import cache_type
 
 Array = NDArray[np.float64]
 _MOST_ROWS_OF_A_CARD = 12
@@ -176,7 +176,8 @@ def seconds(values: Array, index: dict[str, int], features: Features) -> Array:
         "cache_bytes_per_second": cached * one("cache_efficiency"),
         "plain_cache_bytes_per_second": cached * one("plain_cache_efficiency"),
         "flops_per_second": 1.0,
-        "basis": SpeedBasis.DEFAULT,
+        "decode_basis": SpeedBasis.DEFAULT,
+        "prefill_basis": SpeedBasis.DEFAULT,
     }
     card = CardConstants(**fields)
     units = [1.0 if kind is Launch.MATRIX else one(f"launch:{kind.value}") for kind in Launch]

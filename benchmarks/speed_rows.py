@@ -14,7 +14,13 @@ from packer.domain.model import ModelFile
 from packer.domain.server_options import ServerOptions
 from packer.memory.layer_split import layer_devices
 from packer.memory.result import Card
-from packer.performance.step import ServerWork, StepSeconds, decode_step, prompt_seconds, server_work
+from packer.performance.step import (
+    ServerWork,
+    StepSeconds,
+    decode_step,
+    prompt_seconds,
+    server_work,
+)
 
 ROWS = Path(__file__).resolve().parents[1] / "tests/data/performance/rows.csv.gz"
 # Not a product the planner knows: only its slots are looked at, against its own single slot.
@@ -108,7 +114,7 @@ class SpeedRow:
         )
 
     def predicted(self, product: GpuProduct | None = None) -> StepSeconds:
-        """The model's seconds of the same work, bytes scaled to the row's file."""
+        """The model's seconds of the same work, for a file of the catalogue's size."""
         work = self.work(product)
         if self.kind == "prefill":
             return prompt_seconds(work, self.prompt_tokens, self.depth)

@@ -18,15 +18,19 @@ def experts_touched(slots: float, experts: int, experts_used: int, independence:
     return 1.0 - (1.0 - experts_used / experts) ** (slots**independence)
 
 
-def slots_seconds(slots: int, state_bytes: float, bandwidth: float) -> float:
-    """Seconds that further slots add for their recurrent states [s]. Estimate.
+def slots_seconds(
+    slots: int, state_bytes: float, bandwidth: float, flops: float, flops_per_second: float
+) -> float:
+    """Seconds that further slots add: their recurrent states and their arithmetic [s]. Estimate.
 
     Args:
-        slots: Slots that decode in the step; the first one's state is in the launches' constants.
+        slots: Slots that decode in the step; what the first one needs is counted elsewhere.
         state_bytes: Recurrent state of one slot, each kind over the share of the bandwidth it
             reaches; states are read and written [bytes].
         bandwidth: Specified bandwidth of the card [bytes/s].
+        flops: Arithmetic of one token.
+        flops_per_second: What the card reaches on few tokens [1/s].
 
     Source: hybrids gain least from slots in published llama-batched-bench rows.
     """
-    return (slots - 1) * 2 * state_bytes / bandwidth
+    return (slots - 1) * (2 * state_bytes / bandwidth + flops / flops_per_second)

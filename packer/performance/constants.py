@@ -9,7 +9,7 @@ from typing import Any
 
 from packer.domain.gpu import GpuProduct
 from packer.performance.figure import SpeedBasis
-from packer.performance.model_reads import LayerReads, Launch, WeightKind
+from packer.performance.model_reads import LayerReads, WeightKind
 from packer.performance.processor import Processor, processor_of
 
 # Generations nobody measured take the constants of the chips they are built on.
@@ -32,6 +32,7 @@ class CardConstants:
         cache_bytes_per_second: Bandwidth that keys and values reach with flash attention [bytes/s].
         plain_cache_bytes_per_second: The same without flash attention [bytes/s].
         flops_per_second: Arithmetic of long prompts [1/s].
+        decode_basis, prefill_basis: Whether rows of this GPU were fitted.
     """
 
     launch_seconds: float
@@ -40,7 +41,8 @@ class CardConstants:
     cache_bytes_per_second: float
     plain_cache_bytes_per_second: float
     flops_per_second: float
-    basis: SpeedBasis
+    decode_basis: SpeedBasis
+    prefill_basis: SpeedBasis
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,10 @@ class SpeedConstants:
             value *= float(self.text[group].get(key, {}).get(name, 1.0))
         return value
 
-    def basis(self, gpu: GpuProduct) -> SpeedBasis:
-        """Whether rows of this GPU were fitted."""
-        return SpeedBasis.CALIBRATED if gpu.name in self.text["card"] else SpeedBasis.DEFAULT
+    def basis(self, gpu: GpuProduct, name: str) -> SpeedBasis:
+        """Whether one constant was fitted to rows of this GPU."""
+        is_fitted = name in self.text["card"].get(gpu.name, {})
+        return SpeedBasis.CALIBRATED if is_fitted else SpeedBasis.DEFAULT
 
 
 @cache
@@ -94,16 +97,12 @@ def speed_constants() -> SpeedConstants:
     return SpeedConstants(json.loads(text))
 
 
+@cache
 def card_constants(gpu: GpuProduct) -> CardConstants:
     """Constants of the speed model for one GPU product.
 
     Source: data/speed_constants.json, which says when and from which rows it was fitted.
     """
-    return _card_constants(gpu)
-
-
-@cache
-def _card_constants(gpu: GpuProduct) -> CardConstants:
     constants, processor = speed_constants(), processor_of(gpu)
     bandwidth = gpu.bandwidth_bytes_per_second
     kv = constants.factor(gpu, "cache")
@@ -118,7 +117,8 @@ def _card_constants(gpu: GpuProduct) -> CardConstants:
         flops_per_second=processor.cycles_per_second
         * constants.number("flops_per_cycle")
         * constants.factor(gpu, "flops"),
-        basis=constants.basis(gpu),
+        decode_basis=constants.basis(gpu, "efficiency"),
+        prefill_basis=constants.basis(gpu, "flops"),
     )
 
 

@@ -147,16 +147,17 @@ def _factors(calibration: Calibration | None) -> tuple[Factors, Factors]:
 
 def _figure(quantity: str, work: ServerWork, factors: Factors, value: float) -> Figure:
     """The value with the band its basis has."""
-    basis = SpeedBasis.MEASURED if factors.measurements else _cards_basis(work)
+    basis = SpeedBasis.MEASURED if factors.measurements else _cards_basis(work, quantity)
     low, high = speed_constants().band(quantity, basis, _kind(work))
     return Figure(value, value * low, value * high, basis)
 
 
-def _cards_basis(work: ServerWork) -> SpeedBasis:
+def _cards_basis(work: ServerWork, quantity: str) -> SpeedBasis:
     """Basis of the least known card."""
-    basis = SpeedBasis.CALIBRATED if work.used_cards else SpeedBasis.DEFAULT
-    for place in work.used_cards:
-        basis = basis.worse(work.cards[place].basis)
+    cards = [work.cards[place] for place in work.used_cards]
+    basis = SpeedBasis.CALIBRATED if cards else SpeedBasis.DEFAULT
+    for card in cards:
+        basis = basis.worse(card.decode_basis if quantity == "decode" else card.prefill_basis)
     return basis
 
 

@@ -115,7 +115,7 @@ def decode_step(work: ServerWork, depth: int, slots: int) -> StepSeconds:
     in_depth = 0.0
     for place in used:
         device, card = work.devices[place], work.cards[place]
-        rest += _card_step(device, card, share, work.bandwidths[place], slots)
+        rest += _card_step(work, place, share, slots)
         read = _cache_bytes(work, device, depth, slots)
         in_depth += cache_seconds(read, card, work.has_flash_attention)
     host = work.devices.get(HOST)
@@ -156,11 +156,14 @@ def bandwidth_limit(work: ServerWork, depth: int, slots: int) -> float:
     return 1.0 / seconds
 
 
-def _card_step(
-    device: DeviceReads, card: CardConstants, share: float, bandwidth: int, slots: int
-) -> float:
+def _card_step(work: ServerWork, place: int, share: float, slots: int) -> float:
     """Seconds of one card's part of a step, its cache apart."""
     constants = speed_constants()
+    device, card = work.devices[place], work.cards[place]
+    states = device.state_bytes / constants.number("state_share")
+    states += device.scanned_bytes / constants.number("scan_share")
+    flops = 2.0 * (device.parameters + device.expert_parameters * work.reads.share_used)
+    reached = card.flops_per_second * constants.number("slot_flops_share")
     return (
         launch_seconds(device.launches, card)
         + weight_seconds(
@@ -168,12 +171,7 @@ def _card_step(
             device.weights_bytes + device.experts_bytes * share,
             card,
         )
-        + slots_seconds(
-            slots,
-            device.state_bytes / constants.number("state_share")
-            + device.scanned_bytes / constants.number("scan_share"),
-            bandwidth,
-        )
+        + slots_seconds(slots, states, work.bandwidths[place], flops, reached)
     )
 
 
