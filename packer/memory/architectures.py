@@ -32,7 +32,7 @@ _DENSE = """
     smollm3 stablelm starcoder starcoder2 talkie xverse
 """
 # No cache at all: every input is one batch. Diffusion models keep an output matrix.
-_ENCODERS = "bert eurobert modern-bert neo-bert nomic-bert nomic-bert-moe"
+_ENCODERS = "bert eurobert neo-bert nomic-bert nomic-bert-moe"
 _DIFFUSION = "dream llada llada-moe rnd1"
 # Sliding windows: every period-th layer is dense, or the file lists which.
 _WINDOWS = {
@@ -100,6 +100,7 @@ _RULES: dict[str, ArchitectureRules] = {
     "mamba2": _STATE_SPACE,
     "minimax-01": replace(_DELTA_NET, interval=8),
     "minimax-m3": ArchitectureRules(indexer=Indexer.AFTER_DENSE),
+    "modern-bert": replace(_ENCODER, window=Window(period=3, is_dense_first=True)),
     "nemotron_h": _NEMOTRON_H,
     "nemotron_h_moe": _NEMOTRON_H,
     "plamo2": _BY_HEADS,

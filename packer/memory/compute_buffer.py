@@ -18,10 +18,9 @@ from packer.memory.part import NOTHING, Part
 from packer.memory.resolution import ResolvedContext
 from packer.memory.result import Card
 
-# Graphs of architectures without a builder of their own are guessed from the tensors' names. Over
-# the architectures that have one the guess was between 0.69 and 1.26 of the truth, whose inverse
-# with some reserve is this band (tests/unit/memory/test_compute_guess.py).
-_GUESS_LOW, _GUESS_HIGH = 0.6, 1.6
+# Nextn blocks that were read but never measured: one block beside an embedding and logits that are
+# measured, so their error is that of the block's activations.
+_UNMEASURED_LOW, _UNMEASURED_HIGH = 0.8, 1.25
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ def compute_buffers(
 ) -> ComputeBuffers:
     """Compute buffers of one context on every card and on the host.
 
-    Exact for architectures whose graph is known; estimated with a wide band for others.
+    Exact for graphs that were compared with llama.cpp's; estimated for nextn blocks that were not.
 
     Args:
         model: Header of the model this context runs.
@@ -55,6 +54,9 @@ def compute_buffers(
         has_flash_attention: As resolved, not as asked.
         build: llama.cpp build.
 
+    Raises:
+        KeyError: The file lacks a tensor, or its nextn blocks are not modelled.
+
     Source:
         llama.cpp b11434, src/llama-context.cpp, sched_reserve(); pinned by
         tests/unit/memory/test_compute_truth.py.
@@ -62,7 +64,7 @@ def compute_buffers(
     peaks = reserved_peaks(
         model, context, layout, options, has_flash_attention=has_flash_attention, build=build
     )
-    part = _exact if is_known(model.architecture, is_nextn=context.is_nextn) else _guessed
+    part = _exact if is_known(model.architecture, is_nextn=context.is_nextn) else _unmeasured
     parts = [NOTHING] * len(cards)
     for index, card in enumerate(layout.cards):
         parts[card] = part(peaks[index])
@@ -73,5 +75,5 @@ def _exact(size: int) -> Part:
     return Part.exact(size)
 
 
-def _guessed(size: int) -> Part:
-    return Part.scaled(size, _GUESS_LOW, _GUESS_HIGH, Basis.ESTIMATED)
+def _unmeasured(size: int) -> Part:
+    return Part.scaled(size, _UNMEASURED_LOW, _UNMEASURED_HIGH, Basis.ESTIMATED)

@@ -18,6 +18,7 @@ from packer.memory.weights import placed_tensors
 
 _BUILD = re.compile(r"b(\d+)")
 _FIRST_BUILD_WITH_FEWER_OUTPUTS = 9500
+_EMPTY = 256
 _EMBEDDING = "token_embd.weight"
 _POOLINGS = ("none", "mean", "cls", "last", "rank")
 
@@ -46,6 +47,12 @@ def single_batch(context: ResolvedContext) -> Batch:
     return Batch(context.slots, context.slots, context.slots)
 
 
+def one_sequence_batch(context: ResolvedContext) -> Batch:
+    """The largest batch of one sequence alone."""
+    tokens = min(context.context_cells, context.ubatch_size)
+    return Batch(tokens, 1, min(tokens, context.outputs_max))
+
+
 def graph_context(
     model: ModelFile,
     context: ResolvedContext,
@@ -54,8 +61,19 @@ def graph_context(
     *,
     has_flash_attention: bool,
     blocks: Sequence[int] | None = None,
+    is_empty: bool = True,
 ) -> GraphContext:
-    """Devices and caches of one context, with cards numbered as the scheduler sees them."""
+    """Devices and caches of one context, with cards numbered as the scheduler sees them.
+
+    Args:
+        model: Header.
+        context: Cells, slots and batches.
+        layout: Devices of the layers.
+        options: Options of this context.
+        has_flash_attention: As resolved.
+        blocks: Blocks that are built; None builds all.
+        is_empty: Whether no slot has tokens yet, as when the server starts.
+    """
     sizes = read_hyperparameters(model)
     host = len(layout.cards)
     backend = {card: index for index, card in enumerate(layout.cards)} | {HOST: host}
@@ -67,7 +85,10 @@ def graph_context(
         type_k=context.type_k,
         type_v=context.type_v,
         has_flash_attention=has_flash_attention,
-        transposes_values=transposes_values(options.flash_attention),
+        transposes_values=(
+            transposes_values(options.flash_attention) or sizes.rules.has_no_flash_attention
+        ),
+        positions=_EMPTY if is_empty else pad(context.cells_per_slot, _EMPTY),
         states=context.slots,
         rollback_depth=context.rollback_depth,
         pooling=pooling(sizes, options),

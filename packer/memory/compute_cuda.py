@@ -4,7 +4,7 @@ Source for the whole module: llama.cpp b11434, ggml/src/ggml-cuda/ggml-cuda.cu
 (ggml_backend_cuda_device_supports_op, ..._offload_op, ..._buffer_type_get_alloc_size) and fattn.cu.
 """
 
-from packer.memory.compute_tensor import F16, F32, GraphTensor, tensor_bytes
+from packer.memory.compute_tensor import F16, F32, PRECISE, GraphTensor, tensor_bytes
 
 OFFLOAD_MIN_ROWS = 32
 """Rows from which an operation on a host weight is worth sending the weight to a card."""
@@ -140,7 +140,7 @@ def _can_multiply(node: GraphTensor) -> bool:
     weight, operand = node.sources[:2]
     if weight.layout[0] != weight.type.block_bytes or operand.layout[0] != operand.type.block_bytes:
         return False
-    if operand.type is F16 and weight.type is not F16:
+    if (operand.type is F16 and weight.type is not F16) or node.variant == PRECISE:
         return False
     return weight.type.name not in _UNMULTIPLIED
 

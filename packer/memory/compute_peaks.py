@@ -101,7 +101,10 @@ class PeakCurve:
             window_cells=cells if window is None else window,
             blocks=reservation.choice.blocks,
         )
-        points = [self._allocate(context, batch) for batch in reservation.batches]
+        points = [
+            self._allocate(replace(context, streams=min(context.streams, batch.sequences)), batch)
+            for batch in reservation.batches
+        ]
         peaks = tuple(max(sizes) for sizes in zip(*(point.peaks for point in points), strict=True))
         winners = tuple(
             int(size == peak)

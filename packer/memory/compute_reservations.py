@@ -15,6 +15,7 @@ from packer.memory.compute_blocks import (
 from packer.memory.compute_context import (
     graph_context,
     is_pipelined,
+    one_sequence_batch,
     prompt_batch,
     single_batch,
 )
@@ -31,8 +32,10 @@ _REPETITIONS = (3, 6, None)
 _MOST_CURVES = 1024
 # From this ratio on the batch of one token per slot never needs more than the prompt's.
 _PROMPT_DOMINATES = 8
+# Their inputs grow with the square of one sequence's tokens, so one sequence needs most.
+_LONG_SEQUENCES = frozenset({"kimi-linear", "minimax-01"})
 # Here every block leaves something behind, so none can be left out.
-_UNREPEATED = frozenset({"deepseek32", "gemma3n", "gemma4"})
+_UNREPEATED = frozenset({"deepseek32", "gemma3n", "gemma4", "glm-dsa", "kimi-k3"})
 
 
 def reserved_peaks(
@@ -47,7 +50,7 @@ def reserved_peaks(
     """Bytes every backend reserves: the layout's cards in order, then the host.
 
     Raises:
-        KeyError: The file lacks a tensor that the architecture's graph reads.
+        KeyError: The file lacks a tensor, or its nextn blocks are not modelled.
     """
     asked = _Asked(model, context, layout, options, has_flash_attention, build)
     known = _known(model)
@@ -96,6 +99,8 @@ class _Asked:
     def batches(self) -> tuple[Batch, ...]:
         """Batches whose graphs can decide a buffer."""
         prompt = prompt_batch(self.context, self.build)
+        if self.model.architecture in _LONG_SEQUENCES:
+            return (prompt, one_sequence_batch(self.context), single_batch(self.context))
         is_on_cards = HOST not in self.layout.layers and not has_overrides(self.options)
         if is_on_cards and prompt.tokens >= _PROMPT_DOMINATES * self.context.slots:
             return (prompt,)

@@ -16,6 +16,9 @@ VIEW_OPERATIONS = frozenset({"view", "reshape", "permute", "transpose"})
 
 UNASSIGNED = -1
 
+PRECISE = "precise"
+"""Variant of a product with experts whose operand must stay in f32: cards cannot do that."""
+
 
 class GraphTensor:
     """One tensor of a graph, with the working state of the scheduler and of the allocator.

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
-from packer.memory.compute_graphs.model_graph import ModelGraph, widest_value
+from packer.memory.compute_graphs.attention_cache import AttentionCache, rotate_by
+from packer.memory.compute_graphs.model_graph import ModelGraph
+from packer.memory.compute_graphs.quirks import widest_value
 from packer.memory.compute_tensor import F16, F32, I64, GraphTensor
 
 _ROTATION = 64
-_CAPPED = frozenset({"gemma2"})
+_CAPPED = frozenset({"gemma2", "grok"})
 
 
 @dataclass(frozen=True)
@@ -32,14 +34,14 @@ class Attention:
     """Attention over the caches of one context.
 
     Source for the whole class: llama.cpp b11434, src/llama-graph.cpp, build_attn() and
-    build_attn_mha(); src/llama-kv-cache.cpp, cpy_k() … get_v() and the Hadamard rotation.
+    build_attn_mha(); src/llama-kv-cache.cpp, the Hadamard rotation.
     """
 
     def __init__(self, graph: ModelGraph, *, rotates: bool = True) -> None:
         """Caches of a graph; ``rotates`` is whether quantized ones are multiplied by Hadamard's."""
         self._graph = graph
         self._rotates = rotates
-        self._caches: dict[tuple[str, int], GraphTensor] = {}
+        self.cache = AttentionCache(graph)
         sizes = graph.sizes
         layers = range(len(sizes.window_layers))
         self._dense = self._inputs(
@@ -87,10 +89,11 @@ class Attention:
                 graph.expand(tensor)
         owner = layer if cached_in is None else cached_in
         if key is not None:
-            graph.expand(self._write(owner, "k", key, inputs))
+            graph.expand(self.cache.write_keys(owner, key, inputs.key_rows, inputs.cells))
         if value is not None:
-            graph.expand(self._write(owner, "v", value, inputs))
-        keys, values = self._read_keys(owner, inputs.cells), self._read_values(owner, inputs.cells)
+            graph.expand(self.cache.write_values(owner, value, inputs.value_rows, inputs.cells))
+        keys = self.cache.keys(owner, inputs.cells)
+        values = self.cache.values(owner, inputs.cells)
         result = self.scores(layer, query, keys, values, inputs.mask, sinks=sinks)
         if inputs.value_rotation is not None:
             result = self._rotated(result, inputs.value_rotation)
@@ -180,87 +183,6 @@ class Attention:
             result.pin = graph.context.host
         return result
 
-    # Cache ------------------------------------------------------------------------------------
-
-    def cache(self, kind: str, layer: int, width: int, cells: int) -> GraphTensor:
-        """Keys (``k``), values (``v``) or index keys (``i``) a block has cached, all streams."""
-        found = self._caches.get((kind, layer))
-        if found is None:
-            context = self._graph.context
-            element = context.type_v if kind == "v" else context.type_k
-            found = GraphTensor("none", element, (width, cells, context.streams, 1))
-            found.home = context.cache_home(layer)
-            self._caches[kind, layer] = found
-        return found
-
-    def write_keys(self, layer: int, key: GraphTensor, inputs: AttentionInputs) -> GraphTensor:
-        """Keys of the batch written to the cache."""
-        return self._write(layer, "k", key, inputs)
-
-    def store(self, cache: GraphTensor, fresh: GraphTensor, rows: GraphTensor) -> GraphTensor:
-        """[head, heads, tokens] written to the cells of a cache that is not transposed."""
-        graph = self._graph
-        width = fresh.shape[0] * fresh.shape[1]
-        flat = graph.view(fresh, (width, fresh.shape[2]), (fresh.layout[2],))
-        if cache.shape[2] > 1:
-            cache = graph.reshape(cache, width, cache.shape[1] * cache.shape[2])
-        return graph.set_rows(cache, flat, rows)
-
-    def _write(
-        self, layer: int, kind: str, fresh: GraphTensor, inputs: AttentionInputs
-    ) -> GraphTensor:
-        width = fresh.shape[0] * fresh.shape[1]
-        if kind == "k":
-            cache = self.cache("k", layer, width, inputs.cells)
-            return self.store(cache, fresh, inputs.key_rows)
-        if not self._graph.context.transposes_values:
-            cache = self.cache("v", layer, width, inputs.cells)
-            return self.store(cache, fresh, inputs.value_rows)
-        return self._write_transposed(layer, fresh, inputs)
-
-    def _write_transposed(
-        self, layer: int, fresh: GraphTensor, inputs: AttentionInputs
-    ) -> GraphTensor:
-        """Values written element by element into a transposed cache."""
-        graph = self._graph
-        width, tokens = fresh.shape[0] * fresh.shape[1], fresh.shape[2]
-        widest = widest_value(graph.sizes)
-        cache = self.cache("v", layer, widest, inputs.cells)
-        if fresh.type.row_bytes(width) == fresh.layout[2]:
-            flat = graph.reshape(fresh, width, tokens)
-        else:
-            flat = graph.contiguous(fresh, width, tokens)
-        if width < widest:
-            flat = graph.sized("pad", flat, shape=(widest, tokens))
-        cells = cache.shape[0] * cache.rows
-        column = graph.reshape(cache, 1, cells)
-        return graph.set_rows(
-            column, graph.reshape(flat, 1, flat.shape[0] * tokens), inputs.value_rows
-        )
-
-    def _read_keys(self, layer: int, cells: int) -> GraphTensor:
-        sizes = self._graph.sizes
-        return self.read_keys(layer, sizes.head_k[layer], sizes.kv_heads[layer], cells)
-
-    def read_keys(
-        self, layer: int, head: int, heads: int, cells: int, kind: str = "k"
-    ) -> GraphTensor:
-        """All cached keys of a block, [head, heads, cells, streams]."""
-        cache = self.cache(kind, layer, head * heads, cells)
-        row = cache.type.row_bytes(head * heads)
-        strides = (cache.type.row_bytes(head), row, row * cells)
-        return self._graph.view(cache, (head, heads, cells, cache.shape[2]), strides)
-
-    def _read_values(self, layer: int, cells: int) -> GraphTensor:
-        sizes, graph = self._graph.sizes, self._graph
-        head, heads = sizes.head_v[layer], sizes.kv_heads[layer]
-        if not graph.context.transposes_values:
-            return self.read_keys(layer, head, heads, cells, "v")
-        cache = self.cache("v", layer, widest_value(sizes), cells)
-        column = cache.type.row_bytes(cells)
-        strides = (column * head, column, column * cache.shape[0])
-        return graph.view(cache, (cells, heads, head, cache.shape[2]), strides)
-
     # Inputs -----------------------------------------------------------------------------------
 
     def _inputs(self, cells: int, layers: list[int]) -> AttentionInputs:
@@ -307,18 +229,7 @@ class Attention:
 
     def _rotated(self, tensor: GraphTensor, rotation: GraphTensor | None) -> GraphTensor:
         """A tensor with each head multiplied by a Hadamard matrix."""
-        return tensor if rotation is None else rotate(self._graph, tensor, rotation)
-
-
-def rotate(graph: ModelGraph, tensor: GraphTensor, rotation: GraphTensor) -> GraphTensor:
-    """A tensor with each head multiplied by a Hadamard matrix."""
-    extent = rotation.shape[0]
-    rows = tensor.shape[0] * tensor.rows // extent
-    if tensor.is_contiguous:
-        flat = graph.reshape(tensor, extent, rows)
-    else:
-        flat = graph.contiguous(tensor, extent, rows)
-    return graph.reshape(graph.mul_mat(rotation, flat), *tensor.shape)
+        return tensor if rotation is None else rotate_by(self._graph, tensor, rotation)
 
 
 def _is_rotated(heads: set[int]) -> bool:

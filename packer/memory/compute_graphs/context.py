@@ -29,6 +29,7 @@ class GraphContext:
         cells, window_cells: Cells per stream of dense and of sliding-window layers.
         has_flash_attention: As resolved.
         transposes_values: Whether the cache was laid out for attention without it.
+        positions: Positions that are taken, in multiples of 256; few architectures ask.
         states: Recurrent states in memory, one per slot.
         rollback_depth: Older recurrent states kept for each.
         pooling: ``none``, ``mean``, ``cls``, ``last`` or ``rank``; empty returns logits.
@@ -49,6 +50,7 @@ class GraphContext:
     type_v: ElementType
     has_flash_attention: bool
     transposes_values: bool
+    positions: int
     states: int
     rollback_depth: int
     pooling: str

@@ -6,9 +6,9 @@ Source: llama.cpp b11434, src/models/lfm2.cpp and lfm2moe.cpp.
 from packer.memory.compute_graphs.attention import Attention
 from packer.memory.compute_graphs.decoders import is_last, norm_heads, project, rotate
 from packer.memory.compute_graphs.experts import mix_experts, routing
+from packer.memory.compute_graphs.mamba_mixers import store_window
 from packer.memory.compute_graphs.model_graph import ModelGraph
 from packer.memory.compute_graphs.recurrent_state import RecurrentStates
-from packer.memory.compute_graphs.state_space_models import store_window
 from packer.memory.compute_tensor import GraphTensor
 
 

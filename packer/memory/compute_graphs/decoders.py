@@ -6,19 +6,21 @@ from packer.memory.compute_graphs.attention import Attention
 from packer.memory.compute_graphs.model_graph import ModelGraph
 from packer.memory.compute_tensor import GraphTensor
 
+_HEADS_TOGETHER = frozenset({"openelm"})
+
 Triple = tuple[GraphTensor, GraphTensor, GraphTensor]
 Block = Callable[[ModelGraph, Attention, GraphTensor, int], GraphTensor]
 
 
 def decode(
-    graph: ModelGraph, block: Block, embedded: GraphTensor, *, final_norm: str = "rms_norm"
+    graph: ModelGraph, block: Block, embedded: GraphTensor, *, scales_normed: bool = False
 ) -> GraphTensor:
-    """Logits after all blocks, before any scaling of them."""
+    """Logits after all blocks; ``scales_normed`` is whether the normed result is scaled."""
     attention = Attention(graph)
     hidden = embedded
     for layer in graph.context.blocks:
         hidden = graph.end_block(block(graph, attention, hidden, layer))
-    return graph.head(hidden, kind=final_norm)
+    return graph.head(hidden, scales_normed=scales_normed)
 
 
 def is_last(graph: ModelGraph, layer: int) -> bool:
@@ -33,13 +35,34 @@ def project(graph: ModelGraph, operand: GraphTensor, layer: int) -> Triple:
     """
     shapes = _shapes(graph, layer)
     if graph.has(layer, "attn_qkv"):
-        return _split(graph, graph.linear(layer, "attn_qkv", operand), shapes)
+        joined = _clamped(graph, _joined(graph, layer, operand))
+        if graph.model.architecture in _HEADS_TOGETHER:
+            heads = sum(count for _, count in shapes)
+            joined = graph.reshape(joined, shapes[0][0], heads, joined.shape[1])
+        return _split(graph, joined, shapes)
     tokens = operand.shape[1]
     query, key, value = (
-        graph.reshape(graph.linear(layer, f"attn_{part}", operand), head, count, tokens)
+        graph.reshape(
+            _clamped(graph, graph.linear(layer, f"attn_{part}", operand)), head, count, tokens
+        )
         for part, (head, count) in zip("qkv", shapes, strict=True)
     )
     return query, key, value
+
+
+def _joined(graph: ModelGraph, layer: int, operand: GraphTensor) -> GraphTensor:
+    """One product for query, key and value; their biases may still be three."""
+    joined = graph.linear(layer, "attn_qkv", operand)
+    biases = [graph.weight(layer, f"attn_{part}", "bias") for part in "qkv"]
+    query, key, value = biases
+    if query is None or key is None or value is None or graph.has(layer, "attn_qkv", "bias"):
+        return joined
+    return graph.add(joined, graph.concat(graph.concat(query, key, 0), value, 0))
+
+
+def _clamped(graph: ModelGraph, tensor: GraphTensor) -> GraphTensor:
+    """Limited to a range where the model does so."""
+    return graph.same("clamp", tensor) if graph.number("attention.clamp_kqv") > 0 else tensor
 
 
 def project_flat(graph: ModelGraph, operand: GraphTensor, layer: int) -> Triple:
@@ -92,9 +115,11 @@ def _shapes(graph: ModelGraph, layer: int) -> Sequence[tuple[int, int]]:
 def _split(graph: ModelGraph, joined: GraphTensor, shapes: Sequence[tuple[int, int]]) -> Triple:
     """Query, key and value as views of one product."""
     views, offset = [], 0
+    tokens = joined.rows if joined.shape[2] == 1 else joined.shape[2]
+    step = sum(joined.type.row_bytes(head * count) for head, count in shapes)
     for head, count in shapes:
         row = joined.type.row_bytes(head)
-        shape = (head, count, joined.shape[1])
-        views.append(graph.view(joined, shape, (row, joined.layout[1]), offset))
+        shape = (head, count, tokens)
+        views.append(graph.view(joined, shape, (row, step), offset))
         offset += row * count
     return views[0], views[1], views[2]

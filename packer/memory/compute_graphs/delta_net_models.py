@@ -7,9 +7,9 @@ qwen35moe.cpp and qwen3next.cpp.
 from packer.memory.compute_graphs.attention import Attention
 from packer.memory.compute_graphs.decoders import rotate
 from packer.memory.compute_graphs.experts import mix_experts, routing
+from packer.memory.compute_graphs.mamba_mixers import store_snapshots
 from packer.memory.compute_graphs.model_graph import ModelGraph
 from packer.memory.compute_graphs.recurrent_state import RecurrentStates
-from packer.memory.compute_graphs.state_space_models import store_snapshots
 from packer.memory.compute_tensor import GraphTensor
 
 
@@ -99,7 +99,7 @@ def _delta_rule(
     value = part(head, heads, 2 * key_head * key_heads)
     if graph.model.architecture == "qwen3next" and key_heads != heads:
         query, key = (_repeated(graph, tensor, heads) for tensor in (query, key))
-    output = _recur(graph, states, memory, (query, key, value, decay, beta, state))
+    output = recur(graph, states, memory, (query, key, value, decay, beta, state))
     gate = graph.reshape(gate, head, heads, tokens, sequences)
     normed = graph.mul(graph.norm(output, layer, "ssm_norm"), graph.unary("silu", gate))
     flat = graph.reshape(normed, head * heads, tokens, sequences)
@@ -188,7 +188,7 @@ def _repeated(graph: ModelGraph, tensor: GraphTensor, heads: int) -> GraphTensor
     return graph.reshape(repeated, width, heads, *tensor.shape[2:])
 
 
-def _recur(
+def recur(
     graph: ModelGraph,
     states: RecurrentStates,
     memory: GraphTensor,

@@ -5,8 +5,11 @@ Source: llama.cpp b11434, src/models/bert.cpp.
 
 from packer.memory.compute_graphs.attention import Attention
 from packer.memory.compute_graphs.decoders import is_last, project, rotate
+from packer.memory.compute_graphs.experts import mix_experts, routing
 from packer.memory.compute_graphs.model_graph import ModelGraph
 from packer.memory.compute_tensor import F16, F32, GraphTensor
+
+_ROTATED = frozenset({"nomic-bert", "nomic-bert-moe"})
 
 
 def bert(graph: ModelGraph) -> None:
@@ -18,7 +21,7 @@ def bert(graph: ModelGraph) -> None:
     places = graph.named("position_embd.weight")
     if places is not None:
         hidden = graph.add(graph.get_rows(places, graph.positions), hidden)
-    hidden = _norm_named(graph, hidden, "token_embd_norm")
+    hidden = graph.norm_embeddings(hidden, "norm")
     attention = Attention(graph)
     tokens = graph.batch.tokens
     kind = F16 if graph.context.has_flash_attention else F32
@@ -29,16 +32,6 @@ def bert(graph: ModelGraph) -> None:
     graph.expand(hidden)
 
 
-def _norm_named(graph: ModelGraph, operand: GraphTensor, stem: str) -> GraphTensor:
-    """Norm of the embeddings, held on the first block's device."""
-    weight, bias = graph.named(f"{stem}.weight"), graph.named(f"{stem}.bias")
-    result = graph.same("norm", operand)
-    if weight is not None:
-        graph.pin(result, 0)
-        result = graph.mul(result, weight)
-    return result if bias is None else graph.add(result, bias)
-
-
 def _block(
     graph: ModelGraph,
     attention: Attention,
@@ -47,7 +40,7 @@ def _block(
     mask: GraphTensor,
 ) -> GraphTensor:
     query, key, value = project(graph, hidden, layer)
-    if graph.model.architecture == "nomic-bert":
+    if graph.model.architecture in _ROTATED:
         query, key = rotate(graph, layer, query, key)
     for tensor in (query, key, value):
         graph.expand(tensor)
@@ -56,6 +49,15 @@ def _block(
     if is_last(graph, layer):
         result, hidden = graph.take_outputs(result, hidden)
     hidden = graph.norm(graph.add(result, hidden), layer, "attn_output_norm", kind="norm")
-    activation = "silu" if graph.has(layer, "ffn_gate") else "gelu"
-    result = graph.feed_forward(hidden, layer, activation=activation)
+    result = _network(graph, hidden, layer)
     return graph.norm(graph.add(result, hidden), layer, "layer_output_norm", kind="norm")
+
+
+def _network(graph: ModelGraph, hidden: GraphTensor, layer: int) -> GraphTensor:
+    """Feed-forward network, or experts in every other block of some models."""
+    every = graph.whole("moe_every_n_layers")
+    if every and layer % every == 1:
+        how = routing(graph, gate="soft_max", is_normalized=False, activation="gelu")
+        return mix_experts(graph, hidden, layer, how)
+    activation = "silu" if graph.has(layer, "ffn_gate") else "gelu"
+    return graph.feed_forward(hidden, layer, activation=activation)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from packer.memory.compute_graphs.model_graph import ModelGraph
-from packer.memory.compute_tensor import GraphTensor
+from packer.memory.compute_tensor import F32, I32, PRECISE, GraphTensor
 
 
 @dataclass(frozen=True)
@@ -14,9 +14,12 @@ class Routing:
         gate: ``soft_max``, ``sigmoid``, or ``chosen_soft_max`` over the chosen ones only.
         is_normalized: Whether the weights of the chosen are divided by their sum.
         scale: Factor on the weights; 0 and 1 mean none.
-        activation: ``silu``, ``gelu``, ``swiglu_oai`` or ``relu_sqr``.
+        activation: ``silu``, ``gelu``, ``relu``, ``relu_sqr``, ``swiglu_oai`` or ``situ``.
         weighs_first: Whether weights are applied to the experts' input (Llama 4).
         groups, groups_used: Expert groups, of which some are chosen first.
+        stem: End of the experts' names.
+        chunk: Experts that share one of these (Grove).
+        ranks_by_sigmoid: Whether experts are chosen by another function than they are weighted.
     """
 
     gate: str = "soft_max"
@@ -26,20 +29,40 @@ class Routing:
     weighs_first: bool = False
     groups: int = 0
     groups_used: int = 0
+    stem: str = "exps"
+    chunk: int = 1
+    ranks_by_sigmoid: bool = False
 
 
+_PRECISE_EXPERTS = frozenset({"mistral4"})
 _GATES = {1: "soft_max", 2: "sigmoid", 3: "chosen_soft_max"}
 
 
-def routing(graph: ModelGraph, *, gate: str = "", is_normalized: bool | None = None) -> Routing:
-    """Routing as the model's metadata describe it, unless the architecture fixes it."""
+def routing(
+    graph: ModelGraph,
+    *,
+    gate: str = "",
+    default_gate: str = "soft_max",
+    is_normalized: bool | None = None,
+    activation: str = "silu",
+) -> Routing:
+    """Routing as the model's metadata describe it, unless the architecture fixes it.
+
+    Args:
+        graph: Graph under construction.
+        gate: Gate whatever the file says; empty leaves it to the file.
+        default_gate: Gate where the file says nothing.
+        is_normalized: Whether weights are normalized; None leaves it to the file.
+        activation: Of the experts.
+    """
     metadata = graph.model.metadata
     name = graph.model.architecture
     normalized = bool(metadata.get(f"{name}.expert_weights_norm", False))
     return Routing(
-        gate=gate or _GATES.get(graph.whole("expert_gating_func", 1), "soft_max"),
+        gate=gate or _GATES.get(graph.whole("expert_gating_func"), default_gate),
         is_normalized=normalized if is_normalized is None else is_normalized,
         scale=graph.number("expert_weights_scale"),
+        activation=activation,
         groups=graph.whole("expert_group_count"),
         groups_used=graph.whole("expert_group_used_count"),
     )
@@ -88,21 +111,29 @@ def _route(
     if logits is None:
         logits = graph.linear(layer, "ffn_gate_inp", operand)
     experts, tokens = logits.shape[0], logits.shape[1]
-    if how.gate == "soft_max":
-        scores = graph.same("soft_max", logits)
-    elif how.gate == "sigmoid":
-        scores = graph.unary("sigmoid", logits)
-    else:
-        scores = logits
+    scores = _scores(graph, logits, how)
     bias = graph.weight(layer, "exp_probs_b", "bias")
+    if bias is None:
+        bias = graph.weight(layer, "exp_probs_b", "")
     ranked = scores if bias is None else graph.add(scores, bias)
     if how.weighs_first:
         ranked = logits
+    if how.ranks_by_sigmoid:
+        ranked = graph.unary("sigmoid", logits)
     if how.groups > 1:
         ranked = _within_groups(graph, ranked, how)
-    chosen = graph.argsort_top(ranked, graph.sizes.experts_used)
+    chosen = graph.argsort_top(ranked, min(graph.sizes.experts_used, experts // how.chunk))
+    if how.chunk > 1:
+        chosen = graph.cast(graph.scale(graph.cast(chosen, F32)), I32)
     table = graph.reshape(scores, 1, experts, tokens)
     return chosen, _weigh(graph, graph.get_rows(table, chosen), how)
+
+
+def _scores(graph: ModelGraph, logits: GraphTensor, how: Routing) -> GraphTensor:
+    """Weights before any are chosen."""
+    if how.gate == "soft_max":
+        return graph.same("soft_max", logits)
+    return graph.unary("sigmoid", logits) if how.gate == "sigmoid" else logits
 
 
 def _weigh(graph: ModelGraph, weights: GraphTensor, how: Routing) -> GraphTensor:
@@ -136,18 +167,20 @@ def _experts(
     graph: ModelGraph, rows: GraphTensor, chosen: GraphTensor, layer: int, how: Routing
 ) -> GraphTensor:
     """Output of every chosen expert, [embedding, used, tokens]."""
-    if graph.has(layer, "ffn_gate_up_exps"):
-        both = _product(graph, "ffn_gate_up_exps", rows, chosen, layer)
+    if graph.has(layer, f"ffn_gate_up_{how.stem}"):
+        both = _product(graph, f"ffn_gate_up_{how.stem}", rows, chosen, layer)
         half = (both.shape[0] // 2, both.shape[1], both.shape[2])
         strides = both.layout[1:3]
         gate: GraphTensor | None = graph.view(both, half, strides)
         up = graph.view(both, half, strides, half[0] * both.layout[0])
     else:
-        up = _product(graph, "ffn_up_exps", rows, chosen, layer)
+        up = _product(graph, f"ffn_up_{how.stem}", rows, chosen, layer)
         gate = None
-        if graph.has(layer, "ffn_gate_exps"):
-            gate = _product(graph, "ffn_gate_exps", rows, chosen, layer)
-    return _product(graph, "ffn_down_exps", _activate(graph, gate, up, how), chosen, layer)
+        if graph.has(layer, f"ffn_gate_{how.stem}"):
+            gate = _product(graph, f"ffn_gate_{how.stem}", rows, chosen, layer)
+    return _product(
+        graph, f"ffn_down_{how.stem}", _activate(graph, gate, up, how, layer), chosen, layer
+    )
 
 
 def _product(
@@ -155,6 +188,8 @@ def _product(
 ) -> GraphTensor:
     """Product with the chosen experts' matrices, scaled and with biases where there are some."""
     result = graph.mul_mat_id(graph.need(layer, stem), rows, chosen)
+    if stem == "ffn_down_exps" and graph.model.architecture in _PRECISE_EXPERTS:
+        result.variant = PRECISE
     scale = graph.scale_of(layer, stem)
     if scale is not None:
         experts = scale.shape[0]
@@ -165,15 +200,28 @@ def _product(
 
 
 def _activate(
-    graph: ModelGraph, gate: GraphTensor | None, up: GraphTensor, how: Routing
+    graph: ModelGraph, gate: GraphTensor | None, up: GraphTensor, how: Routing, layer: int
 ) -> GraphTensor:
     """Hidden activations of the chosen experts."""
+    if gate is not None and how.activation == "silu":
+        return graph.swiglu(gate, up, layer, "swiglu_clamp_exp")
+    if gate is not None and how.activation == "situ":
+        return situ(graph, gate, up)
     if gate is not None:
-        kind = {"gelu": "geglu", "silu": "swiglu"}.get(how.activation, how.activation)
+        kind = {"gelu": "geglu", "relu": "reglu"}.get(how.activation, how.activation)
         return graph.gated(kind, gate, up)
     if how.activation == "relu_sqr":
         return graph.same("sqr", graph.unary("relu", up))
     return graph.unary(how.activation, up)
+
+
+def situ(graph: ModelGraph, gate: GraphTensor, up: GraphTensor) -> GraphTensor:
+    """Kimi K3's activation: a sigmoid times two bounded factors."""
+    bounded = graph.scale(graph.unary("tanh", graph.scale(gate)))
+    bounded = graph.mul(bounded, graph.unary("sigmoid", gate))
+    if graph.number("activation.situ_linear_beta") > 0:
+        up = graph.scale(graph.unary("tanh", graph.scale(up)))
+    return graph.mul(bounded, up)
 
 
 def _sum_experts(graph: ModelGraph, experts: GraphTensor) -> GraphTensor:

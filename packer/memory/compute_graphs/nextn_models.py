@@ -9,7 +9,9 @@ from types import MappingProxyType
 from packer.memory.compute_graphs.attention import Attention
 from packer.memory.compute_graphs.decoders import norm_heads, project, rotate
 from packer.memory.compute_graphs.delta_net_models import gated_attention, gated_feed_forward
-from packer.memory.compute_graphs.latent_models import latent_attention, mixed_feed_forward
+from packer.memory.compute_graphs.kda_models import gated_latent_attention
+from packer.memory.compute_graphs.latent_attention import latent_attention
+from packer.memory.compute_graphs.latent_models import mixed_feed_forward
 from packer.memory.compute_graphs.model_graph import ModelGraph
 from packer.memory.compute_tensor import F32, I32, GraphTensor
 
@@ -64,10 +66,35 @@ def _latent(
     return graph.add(mixed_feed_forward(graph, normed, layer), hidden)
 
 
+def _sparse(
+    graph: ModelGraph, attention: Attention, hidden: GraphTensor, layer: int
+) -> GraphTensor:
+    """Hunyuan 3: plain attention, experts chosen by sigmoid with a shared one."""
+    query, key, value = project(graph, graph.norm(hidden, layer, "attn_norm"), layer)
+    query, key = norm_heads(graph, layer, query, key)
+    query, key = rotate(graph, layer, query, key)
+    hidden = graph.add(attention.attend(layer, query, key, value), hidden)
+    normed = graph.norm(hidden, layer, "ffn_norm")
+    return graph.add(mixed_feed_forward(graph, normed, layer), hidden)
+
+
+def _gated_latent(
+    graph: ModelGraph, attention: Attention, hidden: GraphTensor, layer: int
+) -> GraphTensor:
+    """Ling 3: gated latent attention, experts with a shared one."""
+    normed = graph.norm(hidden, layer, "attn_norm")
+    hidden = graph.add(gated_latent_attention(graph, attention, normed, layer), hidden)
+    normed = graph.norm(hidden, layer, "ffn_norm")
+    return graph.add(mixed_feed_forward(graph, normed, layer), hidden)
+
+
 _BLOCKS: dict[str, NextnBlock] = {
+    "bailingmoe3": _gated_latent,
     "deepseek2": _latent,
     "deepseek32": _latent,
+    "glm-dsa": _latent,
     "glm4moe": _plain,
+    "hy_v3": _sparse,
     "qwen35": _gated,
     "qwen35moe": _gated,
     "qwen3next": _gated,
@@ -75,3 +102,6 @@ _BLOCKS: dict[str, NextnBlock] = {
 
 NEXTN_BLOCKS: Mapping[str, NextnBlock] = MappingProxyType(_BLOCKS)
 """Nextn block by architecture."""
+
+UNMEASURED_NEXTN = frozenset({"bailingmoe3", "glm-dsa", "hy_v3"})
+"""Architectures whose nextn block was read in the source but never compared with the allocator."""

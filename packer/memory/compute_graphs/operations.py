@@ -56,6 +56,16 @@ class GraphOperations:
         """Sum, the second operand broadcast."""
         return GraphTensor("add", left.type, left.shape, (left, right))
 
+    def add_in_place(self, left: GraphTensor, right: GraphTensor) -> GraphTensor:
+        """Sum written over the first operand."""
+        result = self._view("add", left, left.shape, left.layout, left.view_offset)
+        result.sources = [left, right]
+        return result
+
+    def count(self, count: int) -> GraphTensor:
+        """Numbers from zero on."""
+        return GraphTensor("arange", F32, _four((count,)))
+
     def mul(self, left: GraphTensor, right: GraphTensor) -> GraphTensor:
         """Element-wise product, the second operand broadcast."""
         return GraphTensor("mul", left.type, left.shape, (left, right))

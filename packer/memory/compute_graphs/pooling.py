@@ -1,6 +1,6 @@
 """Pooling of embeddings behind a model's graph.
 
-Source: llama.cpp b11434, src/llama-graph.cpp, build_pooling().
+Source: llama.cpp b11434, src/llama-graph.cpp, build_pooling() and build_dense_out().
 """
 
 from packer.memory.compute_graphs.model_graph import ModelGraph
@@ -24,7 +24,19 @@ def add_pooling(graph: ModelGraph) -> None:
         pooled = graph.get_rows(rows, graph.input(I32, sequences))
     if kind == "rank":
         pooled = _classify(graph, pooled)
-    graph.finish(pooled)
+    graph.expand(pooled)
+    graph.finish(_project(graph, pooled))
+
+
+def _project(graph: ModelGraph, pooled: GraphTensor) -> GraphTensor:
+    """Dense layers behind pooling, where the file has some."""
+    for stem in ("dense_2", "dense_3"):
+        weight, bias = graph.named(f"{stem}.weight"), graph.named(f"{stem}.bias")
+        if weight is not None:
+            pooled = graph.mul_mat(weight, pooled)
+        if bias is not None:
+            pooled = graph.add(pooled, bias)
+    return pooled
 
 
 def _classify(graph: ModelGraph, pooled: GraphTensor) -> GraphTensor:
