@@ -3,6 +3,7 @@
 import shlex
 from collections import defaultdict
 
+from packer.domain.basis import Basis
 from packer.domain.model import ModelFile
 from packer.domain.server_options import ServerOptions
 from packer.llamacpp.arguments import parse_arguments
@@ -10,6 +11,7 @@ from packer.memory.compute_buffer import ComputeBuffers, compute_buffers
 from packer.memory.draft_model import second_context, with_inferred_speculation
 from packer.memory.hyperparameters import read_hyperparameters
 from packer.memory.layer_split import model_layout
+from packer.memory.part import Part
 from packer.memory.resolution import ResolvedContext, resolve_context
 from packer.memory.result import Card
 from tests.memory_truth import OpenModel, Row, cards
@@ -72,9 +74,13 @@ def buffers(
 
 
 def by_device(found: ComputeBuffers) -> dict[str, int]:
-    """Bytes by card number, and of the host."""
-    sizes = {str(index): part.bytes for index, part in enumerate(found.cards)}
-    return _without_nothing(sizes | {"host": found.host.bytes})
+    """Bytes by card number, and of the host, when the server starts: some buffers grow later."""
+
+    def at_start(part: Part) -> int:
+        return part.bytes if part.basis is Basis.EXACT else part.low
+
+    sizes = {str(index): at_start(part) for index, part in enumerate(found.cards)}
+    return _without_nothing(sizes | {"host": at_start(found.host)})
 
 
 def _without_nothing(sizes: dict[str, int]) -> dict[str, int]:

@@ -12,6 +12,7 @@ from packer.domain.basis import Basis
 from packer.domain.model import ModelFile
 from packer.domain.server_options import ServerOptions
 from packer.memory.compute_graphs.registry import is_known
+from packer.memory.compute_peaks import Peaks
 from packer.memory.compute_reservations import reserved_peaks
 from packer.memory.layer_split import Layout
 from packer.memory.part import NOTHING, Part
@@ -21,6 +22,8 @@ from packer.memory.result import Card
 # Nextn blocks that were read but never measured: one block beside an embedding and logits that are
 # measured, so their error is that of the block's activations.
 _UNMEASURED_LOW, _UNMEASURED_HIGH = 0.8, 1.25
+# Their indexer scores as many positions as are taken, so buffers are reserved anew as slots fill.
+_GROWING = frozenset({"minimax-m3"})
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ def compute_buffers(
 ) -> ComputeBuffers:
     """Compute buffers of one context on every card and on the host.
 
-    Exact for graphs that were compared with llama.cpp's; estimated for nextn blocks that were not.
+    Exact for graphs that were compared with llama.cpp's; estimated for nextn blocks that were not,
+    and for MiniMax M3, whose buffers are exact when it starts (``low``) and grow from there.
 
     Args:
         model: Header of the model this context runs.
@@ -61,18 +65,35 @@ def compute_buffers(
         llama.cpp b11434, src/llama-context.cpp, sched_reserve(); pinned by
         tests/unit/memory/test_compute_truth.py.
     """
-    peaks = reserved_peaks(
-        model, context, layout, options, has_flash_attention=has_flash_attention, build=build
-    )
-    part = _exact if is_known(model.architecture, is_nextn=context.is_nextn) else _unmeasured
+
+    def peaks(*, is_empty: bool) -> Peaks:
+        return reserved_peaks(
+            model,
+            context,
+            layout,
+            options,
+            has_flash_attention=has_flash_attention,
+            build=build,
+            is_empty=is_empty,
+        )
+
+    at_start = peaks(is_empty=True)
+    if model.architecture in _GROWING and not context.is_nextn:
+        sizes = [_growing(*pair) for pair in zip(at_start, peaks(is_empty=False), strict=True)]
+    elif is_known(model.architecture, is_nextn=context.is_nextn):
+        sizes = [Part.exact(size) for size in at_start]
+    else:
+        sizes = [_unmeasured(size) for size in at_start]
     parts = [NOTHING] * len(cards)
     for index, card in enumerate(layout.cards):
-        parts[card] = part(peaks[index])
-    return ComputeBuffers(tuple(parts), part(peaks[-1]))
+        parts[card] = sizes[index]
+    return ComputeBuffers(tuple(parts), sizes[-1])
 
 
-def _exact(size: int) -> Part:
-    return Part.exact(size)
+def _growing(at_start: int, when_full: int) -> Part:
+    """Bytes with every cell taken; the server starts with less."""
+    most = max(at_start, when_full)
+    return Part(most, at_start, most, Basis.ESTIMATED)
 
 
 def _unmeasured(size: int) -> Part:

@@ -27,6 +27,7 @@ class Reservation:
         is_pipelined: Whether inputs exist several times.
         offloads_operations: Whether large operations on host weights run on a card.
         window_cells: Cells of sliding-window layers; None when they follow the others.
+        is_empty: Whether no slot has tokens yet; else every cell is taken.
     """
 
     model: ModelFile
@@ -37,6 +38,7 @@ class Reservation:
     is_pipelined: bool
     offloads_operations: bool
     window_cells: int | None
+    is_empty: bool
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ class PeakCurve:
             reservation.context,
             cells=cells,
             window_cells=cells if window is None else window,
+            positions=reservation.context.positions if reservation.is_empty else cells,
             blocks=reservation.choice.blocks,
         )
         points = [

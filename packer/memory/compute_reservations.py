@@ -46,13 +46,23 @@ def reserved_peaks(
     *,
     has_flash_attention: bool,
     build: str,
+    is_empty: bool = True,
 ) -> Peaks:
     """Bytes every backend reserves: the layout's cards in order, then the host.
+
+    Args:
+        model: Header.
+        context: Cells, slots and batches.
+        layout: Devices of the layers.
+        options: Options of this context.
+        has_flash_attention: As resolved.
+        build: llama.cpp build.
+        is_empty: Whether no slot has tokens yet, as when the server starts.
 
     Raises:
         KeyError: The file lacks a tensor, or its nextn blocks are not modelled.
     """
-    asked = _Asked(model, context, layout, options, has_flash_attention, build)
+    asked = _Asked(model, context, layout, options, has_flash_attention, build, is_empty)
     known = _known(model)
     key = asked.key
     curves = known.get(key)
@@ -77,6 +87,7 @@ class _Asked:
     options: ServerOptions
     has_flash_attention: bool
     build: str
+    is_empty: bool
 
     @property
     def sizes(self) -> HyperParameters:
@@ -92,8 +103,12 @@ class _Asked:
     @property
     def _picked_cells(self) -> int:
         """Cells an indexer picks: as many as there are, up to its limit."""
-        limit = self.model.metadata.get(f"{self.model.architecture}.attention.indexer.top_k", 0)
-        return min(self.context.cells_per_slot, limit if isinstance(limit, int) else 0)
+        prefix = f"{self.model.architecture}.attention.indexer"
+        limit = self.model.metadata.get(f"{prefix}.top_k", 0)
+        block = self.model.metadata.get(f"{prefix}.block_size", 1)
+        if not isinstance(limit, int) or not isinstance(block, int):
+            return 0
+        return min(self.context.cells_per_slot, limit * max(1, block))
 
     @property
     def batches(self) -> tuple[Batch, ...]:
@@ -128,6 +143,8 @@ class _Asked:
             (options.override_tensors, options.cpu_moe),
             (options.cpu_moe_layers, options.cpu_ffn_layers),
             self._picked_cells,
+            self.is_empty,
+            "draft-mtp" in options.speculation,
         )
 
 
@@ -164,6 +181,7 @@ def _curve(asked: _Asked, repetitions: int | None) -> PeakCurve:
         layout,
         options,
         has_flash_attention=asked.has_flash_attention,
+        is_empty=asked.is_empty,
     )
     overrides = has_overrides(options)
     choice = choose_blocks(
@@ -183,6 +201,7 @@ def _curve(asked: _Asked, repetitions: int | None) -> PeakCurve:
         is_pipelined=is_pipelined(layout, options, asked.context),
         offloads_operations=options.op_offload,
         window_cells=asked.window,
+        is_empty=asked.is_empty,
     )
     by_type = types_count(context.layers, context.host, has_overrides=overrides)
     key = (*_graph_key(asked, choice, by_type), context.layers[-1], context.layers[0])
