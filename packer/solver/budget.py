@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from packer.solver.card_classes import node_cost
 from packer.solver.columns import Columns
+from packer.solver.fill_style import FillStyle
 from packer.solver.geometry import Geometry
-from packer.solver.guided_fill import FillStyle, guided_fill
+from packer.solver.guided_fill import guided_fill
 from packer.solver.packing import Packing
 from packer.solver.relaxation import Relaxation, RowPrices
 

@@ -342,8 +342,11 @@ class ExactModel:
         return peak
 
     def break_symmetry(self) -> None:
-        """Order equal GPUs of a node, and equal nodes, by whether they are used."""
-        if self.packing.node_replicas.any() or self.instance.current is not None:
+        """Order equal GPUs of a node, and equal nodes, by whether they are used.
+
+        Right for the objective, which does not know where things run now.
+        """
+        if self.packing.node_replicas.any():
             return
         for gpus in self._nodes.values():
             classes: dict[tuple[int, ...], list[int]] = defaultdict(list)

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packer.solver.columns import Columns
+from packer.solver.fill_style import FillStyle
 from packer.solver.fit import groups_for
 from packer.solver.geometry import Geometry
-from packer.solver.guided_fill import FillStyle, guided_fill
+from packer.solver.guided_fill import guided_fill
 from packer.solver.instance import Placed
 from packer.solver.moving import move_cost
 from packer.solver.packing import Packing

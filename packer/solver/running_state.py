@@ -41,23 +41,25 @@ def current_state(packed: FleetInstance, running: Iterable[RunningReplica]) -> C
     }
     placed = []
     for one in running:
-        alternative = _alternative(packed.candidates.get(one.workload, ()), one)
         site = sites.get(one.node)
-        if alternative is None or site is None:
+        if site is None:
             continue
-        cards = packed.sites[site[0]][0].gpus_per_node
-        if all(gpu < cards for gpu in one.gpus):
+        pool = packed.sites[site[0]][0]
+        alternative = _alternative(packed.candidates.get(one.workload, ()), one, pool.gpu.name)
+        if alternative is not None and all(gpu < pool.gpus_per_node for gpu in one.gpus):
             placed.append(Placed(one.workload, alternative, *site, one.gpus))
     return Current(tuple(placed), _move_costs(packed.candidates))
 
 
-def _alternative(candidates: tuple[Candidate, ...], one: RunningReplica) -> int | None:
-    """Index of the candidate a replica runs as."""
+def _alternative(
+    candidates: tuple[Candidate, ...], one: RunningReplica, product: str
+) -> int | None:
+    """Index of the candidate a replica runs as on a product."""
     for index, candidate in enumerate(candidates):
         layers = candidate.estimate.layers
         counts = tuple(layers.count(card) for card in range(len(candidate.shares_bytes)))
-        same = (candidate.options.model, candidate.options.cache_type_k, counts)
-        if same == (one.model, one.cache_type, one.layers_per_gpu):
+        same = (candidate.gpu, candidate.options.model, candidate.options.cache_type_k, counts)
+        if same == (product, one.model, one.cache_type, one.layers_per_gpu):
             return index
     return None
 

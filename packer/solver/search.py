@@ -46,6 +46,7 @@ def run_search(
     stop_at: int | None = None,
     seconds: float | None = None,
     presolve: bool = True,
+    interleave: bool = True,
     report: Callable[[int], None] | None = None,
 ) -> Search:
     """Minimise an expression (or find any placement) within a deterministic effort.
@@ -58,13 +59,14 @@ def run_search(
         stop_at: A value known to be the least possible; reaching it ends the run.
         seconds: Wall time of this run, if less than the clock's.
         presolve: Off where the answer itself is the proof.
+        interleave: Off gives up equal results for equal seeds and runs threads freely.
         report: Told about each better value.
     """
     solver = cp_model.CpSolver()
     parameters = solver.parameters
     parameters.random_seed = clock.limits.seed
     parameters.num_workers = clock.limits.workers
-    parameters.interleave_search = clock.limits.workers > 1
+    parameters.interleave_search = interleave and clock.limits.workers > 1
     parameters.max_deterministic_time = max(1e-3, effort)
     parameters.max_time_in_seconds = min(clock.left, seconds or clock.left)
     parameters.cp_model_presolve = presolve

@@ -12,9 +12,10 @@ from packer.solver.certificate import certificate_document, search_document
 from packer.solver.columns import build_columns
 from packer.solver.consolidation import Consolidation
 from packer.solver.dominance import undominated
+from packer.solver.fill_style import FillStyle
 from packer.solver.first_fit import FirstFit
 from packer.solver.geometry import build_geometry
-from packer.solver.guided_fill import FillStyle, guided_fill
+from packer.solver.guided_fill import guided_fill
 from packer.solver.infeasibility import Conflict, find_conflict
 from packer.solver.instance import Instance, Placed
 from packer.solver.later_levels import later_levels
@@ -150,9 +151,10 @@ class _Solve:
         yield lambda: self._prove(1)
         if self.placed is None:
             return
-        yield self._improve_with_few_moves
         if self._is_small(EXACT_SPOTS // 2):
+            # What runs is often the best already, and then the proof is all there is to do.
             yield self._search_whole
+        yield self._improve_with_few_moves
         yield self._settle
 
     def _improve_with_few_moves(self) -> None:
@@ -191,6 +193,8 @@ class _Solve:
         if self.placed is None or not self._is_small(4 * EXACT_SPOTS):
             return
         kept = undominated(self.instance, ignore_penalty=False)
+        if self.instance.current is not None:
+            kept = self._all_kept()
         self.placed = later_levels(
             self.geometry, self.placed, kept, self.clock, 3.0 * self.limits.effort
         )

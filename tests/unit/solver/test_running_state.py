@@ -33,6 +33,20 @@ def test_every_replica_of_a_plan_is_found_again() -> None:
     assert all(cost >= 1 for cost in state.move_cost.values())
 
 
+def test_a_running_replica_is_the_candidate_of_the_product_it_runs_on() -> None:
+    given = inputs("02-company-fleet")
+    offers = offers_of(given.inventory, given.fleet.headroom)
+    build = given.fleet.server_image.build
+    sets = tuple(find_candidates(one, offers, build=build) for one in given.fleet.workloads)
+    instance = fleet_instance(given.fleet, given.inventory, sets)
+    placements = plan("02-company-fleet").placements
+    state = current_state(instance, running_replicas(placements))
+    assert len(state.placed) == len(placements)
+    for one in state.placed:
+        pool, _ = instance.sites[one.node_type]
+        assert instance.candidates[one.item][one.alternative].gpu == pool.gpu.name
+
+
 def test_what_is_not_known_any_more_is_left_out() -> None:
     running = running_replicas(plan(EXAMPLE).placements)
     gone = [
