@@ -49,7 +49,7 @@ unit: install ## Run the fast tests only
 
 coverage: install
 	rm -f .coverage .coverage.*
-	$(BIN)/python -m coverage run -m pytest tests
+	$(BIN)/python -m coverage run -m pytest tests --numprocesses 2 --dist loadfile
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --fail-under=90 --skip-covered --sort=cover | tail -n 40
 
