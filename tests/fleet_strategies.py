@@ -22,7 +22,7 @@ _MODELS = (
     ("granite-4.0-h-tiny", ("Q4_K_M",), False, ""),
     ("gpt-oss-20b", ("MXFP4",), False, ""),
 )
-_CARDS = (1800, 2700, 3500, 5000, 8000, 12000, 16000, 24000)
+_CARDS = (2200, 3500, 5000, 8000, 12000, 16000, 24000)
 
 
 @st.composite
@@ -45,9 +45,9 @@ def workloads(draw: st.DrawFn, name: str, replicas: int) -> Workload:
         replicas=replicas,
         cache_types=cache_types,
         flash_attention=draw(st.sampled_from(["on", "auto"])),
-        spread=draw(st.sampled_from([Spread.NONE] * 4 + [Spread.NODE, Spread.ZONE])),
+        spread=draw(st.sampled_from([*Spread, Spread.NONE])) if replicas > 1 else Spread.NONE,
         max_gpus=draw(st.sampled_from([None, None, None, 1, 2])),
-        refused_gpus=draw(st.sampled_from([(), (), (), ("small 8000",)])),
+        refused_gpus=draw(st.sampled_from([(), (), (), (), (), ("small 8000",)])),
         embedding=embedding,
         draft=draft,
         prompt_cache_bytes=draw(st.sampled_from([0, GIB])),
@@ -61,7 +61,11 @@ def node_pools(draw: st.DrawFn, name: str, cards: int) -> NodePool:
     nodes = draw(st.integers(1, cards // gpus))
     product = gpu(draw(st.sampled_from(_CARDS)))
     one = pool(
-        name, product, gpus, nodes, host_memory_bytes=draw(st.sampled_from([5, 256, 256])) * GIB
+        name,
+        product,
+        gpus,
+        nodes,
+        host_memory_bytes=draw(st.sampled_from([3, 5, 256, 256, 256])) * GIB,
     )
     names = [one.node_name(index) for index in range(nodes)]
     if draw(st.integers(0, 3)) == 0:
@@ -70,8 +74,8 @@ def node_pools(draw: st.DrawFn, name: str, cards: int) -> NodePool:
         one = replace(one, taken={node: {card: held}})
     if nodes > 1 and draw(st.integers(0, 3)) == 0:
         one = replace(one, unavailable=(draw(st.sampled_from(names)),))
-    if nodes > 1 and draw(st.booleans()):
-        one = replace(one, zones={"east": 1, "west": nodes - 1})
+    if draw(st.booleans()):
+        one = replace(one, zones={draw(st.sampled_from(["east", "west"])): 1, "north": nodes - 1})
     if gpus == 3 and draw(st.booleans()):
         one = replace(one, link_groups=((0, 1), (2,)))
     return replace(
@@ -88,7 +92,7 @@ def questions(draw: st.DrawFn) -> tuple[Fleet, Inventory]:
     counts = draw(st.sampled_from([(1,), (2,), (3,), (1, 1), (1, 2), (2, 1), (1, 1, 1)]))
     asked = [draw(workloads(f"w{index}", count)) for index, count in enumerate(counts)]
     names = tuple(one.name for one in asked)
-    rule = draw(st.sampled_from(["", "", "", "apart", "together"])) if len(names) > 1 else ""
+    rule = draw(st.sampled_from(["", "", "", "", "apart", "together"])) if len(names) > 1 else ""
     cards = draw(st.sampled_from([(1,), (2,), (3,), (3,), (2, 1), (1, 2), (1, 1)]))
     there = [draw(node_pools(f"p{index}", count)) for index, count in enumerate(cards)]
     pair = draw(st.permutations(names))[:2]
