@@ -19,8 +19,8 @@ from packer.memory.part import NOTHING, Part
 from packer.memory.resolution import ResolvedContext
 from packer.memory.result import Card
 
-# Nextn blocks that were read but never measured: one block beside an embedding and logits that are
-# measured, so their error is that of the block's activations.
+# Rules that were read but never measured, of nextn blocks and of adapters: a few operations among
+# many that were.
 _UNMEASURED_LOW, _UNMEASURED_HIGH = 0.8, 1.25
 # Their indexer scores as many positions as are taken, so buffers are reserved anew as slots fill.
 _GROWING = frozenset({"minimax-m3"})
@@ -43,11 +43,12 @@ def compute_buffers(
     *,
     has_flash_attention: bool,
     build: str,
+    adapters: Sequence[ModelFile] = (),
 ) -> ComputeBuffers:
     """Compute buffers of one context on every card and on the host.
 
-    Exact for graphs that were compared with llama.cpp's; estimated for nextn blocks that were not,
-    and for MiniMax M3, whose buffers are exact when it starts (``low``) and grow from there.
+    Exact for graphs that were compared with llama.cpp's. Estimated for nextn blocks that were not,
+    for adapters, and for MiniMax M3: its buffers are exact when it starts (``low``) and then grow.
 
     Args:
         model: Header of the model this context runs.
@@ -57,6 +58,7 @@ def compute_buffers(
         cards: Every visible card.
         has_flash_attention: As resolved, not as asked.
         build: llama.cpp build.
+        adapters: Headers of the LoRA adapters of this context.
 
     Raises:
         KeyError: The file lacks a tensor, or its nextn blocks are not modelled.
@@ -75,12 +77,13 @@ def compute_buffers(
             has_flash_attention=has_flash_attention,
             build=build,
             is_empty=is_empty,
+            adapters=tuple(adapters),
         )
 
     at_start = peaks(is_empty=True)
     if model.architecture in _GROWING and not context.is_nextn:
         sizes = [_growing(*pair) for pair in zip(at_start, peaks(is_empty=False), strict=True)]
-    elif is_known(model.architecture, is_nextn=context.is_nextn):
+    elif is_known(model.architecture, is_nextn=context.is_nextn) and not adapters:
         sizes = [Part.exact(size) for size in at_start]
     else:
         sizes = [_unmeasured(size) for size in at_start]

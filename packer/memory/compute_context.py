@@ -7,6 +7,7 @@ from functools import cache
 from packer.domain.model import ModelFile
 from packer.domain.server_options import ServerOptions
 from packer.memory.compute_graphs.context import Batch, GraphContext
+from packer.memory.compute_graphs.graph_weights import tensors_by_name
 from packer.memory.flash_attention import transposes_values
 from packer.memory.hyperparameters import HyperParameters, read_hyperparameters
 from packer.memory.identity_cache import derived_once
@@ -62,6 +63,7 @@ def graph_context(
     has_flash_attention: bool,
     blocks: Sequence[int] | None = None,
     is_empty: bool = True,
+    adapters: Sequence[ModelFile] = (),
 ) -> GraphContext:
     """Devices and caches of one context, with cards numbered as the scheduler sees them.
 
@@ -73,6 +75,7 @@ def graph_context(
         has_flash_attention: As resolved.
         blocks: Blocks that are built; None builds all.
         is_empty: Whether no slot has tokens yet, as when the server starts.
+        adapters: Headers of LoRA adapters.
     """
     sizes = read_hyperparameters(model)
     host = len(layout.cards)
@@ -100,6 +103,7 @@ def graph_context(
         home_of=weight_homes(model, sizes, options, layers, backend),
         reads_nextn="draft-mtp" in options.speculation,
         is_nextn=context.is_nextn,
+        adapters=tuple(tensors_by_name(adapter) for adapter in adapters),
     )
 
 

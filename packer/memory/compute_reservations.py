@@ -47,6 +47,7 @@ def reserved_peaks(
     has_flash_attention: bool,
     build: str,
     is_empty: bool = True,
+    adapters: tuple[ModelFile, ...] = (),
 ) -> Peaks:
     """Bytes every backend reserves: the layout's cards in order, then the host.
 
@@ -58,11 +59,12 @@ def reserved_peaks(
         has_flash_attention: As resolved.
         build: llama.cpp build.
         is_empty: Whether no slot has tokens yet, as when the server starts.
+        adapters: Headers of LoRA adapters.
 
     Raises:
         KeyError: The file lacks a tensor, or its nextn blocks are not modelled.
     """
-    asked = _Asked(model, context, layout, options, has_flash_attention, build, is_empty)
+    asked = _Asked(model, context, layout, options, has_flash_attention, build, is_empty, adapters)
     known = _known(model)
     key = asked.key
     curves = known.get(key)
@@ -88,6 +90,7 @@ class _Asked:
     has_flash_attention: bool
     build: str
     is_empty: bool
+    adapters: tuple[ModelFile, ...]
 
     @property
     def sizes(self) -> HyperParameters:
@@ -144,8 +147,15 @@ class _Asked:
             (options.cpu_moe_layers, options.cpu_ffn_layers),
             self._picked_cells,
             self.is_empty,
+            tuple(_shapes(adapter) for adapter in self.adapters),
             "draft-mtp" in options.speculation,
         )
+
+
+@derived_once
+def _shapes(adapter: ModelFile) -> tuple[Hashable, ...]:
+    """What of an adapter decides a graph."""
+    return tuple((tensor.name, tensor.shape, tensor.type.ggml_id) for tensor in adapter.tensors)
 
 
 class _Curves:
@@ -155,6 +165,7 @@ class _Curves:
         self._asked = asked
         sizes = asked.sizes
         is_short = asked.context.is_nextn or sizes.architecture in _UNREPEATED
+        is_short = is_short or bool(asked.adapters)
         self._repetitions = _REPETITIONS[-1:] if is_short else _REPETITIONS
         self._curves: list[PeakCurve] = []
 
@@ -182,6 +193,7 @@ def _curve(asked: _Asked, repetitions: int | None) -> PeakCurve:
         options,
         has_flash_attention=asked.has_flash_attention,
         is_empty=asked.is_empty,
+        adapters=asked.adapters,
     )
     overrides = has_overrides(options)
     choice = choose_blocks(

@@ -1,8 +1,9 @@
 """What the graphs of one llama_context depend on beside the model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from packer.domain.model import Tensor
 from packer.domain.quantization import ElementType
 
 
@@ -41,6 +42,7 @@ class GraphContext:
         home_of: Backend of a weight by its name, given the block it is used in.
         reads_nextn: Whether hidden states of every token leave for nextn blocks.
         is_nextn: Whether this is the context of the nextn blocks.
+        adapters: Tensors of every LoRA adapter by name.
     """
 
     streams: int
@@ -62,6 +64,7 @@ class GraphContext:
     home_of: Callable[[str, int], int]
     reads_nextn: bool = False
     is_nextn: bool = False
+    adapters: tuple[Mapping[str, Tensor], ...] = ()
 
     def cache_home(self, layer: int) -> int:
         """Backend whose memory holds a layer's cache."""

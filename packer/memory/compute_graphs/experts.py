@@ -187,7 +187,8 @@ def _product(
     graph: ModelGraph, stem: str, rows: GraphTensor, chosen: GraphTensor, layer: int
 ) -> GraphTensor:
     """Product with the chosen experts' matrices, scaled and with biases where there are some."""
-    result = graph.mul_mat_id(graph.need(layer, stem), rows, chosen)
+    weight = graph.need(layer, stem)
+    result = graph.mul_mat_id(weight, rows, chosen)
     if stem == "ffn_down_exps" and graph.model.architecture in _PRECISE_EXPERTS:
         result.variant = PRECISE
     scale = graph.scale_of(layer, stem)
@@ -195,6 +196,9 @@ def _product(
         experts = scale.shape[0]
         row = graph.repeat(graph.reshape(scale, 1, experts), 1, experts, rows.shape[2])
         result = graph.mul(result, graph.get_rows(row, chosen))
+    result = graph.adapted(
+        result, weight, rows, lambda matrix, operand: graph.mul_mat_id(matrix, operand, chosen)
+    )
     bias = graph.weight(layer, stem, "bias")
     return result if bias is None else graph.same("add_id", result, bias, chosen)
 

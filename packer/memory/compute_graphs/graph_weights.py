@@ -1,6 +1,6 @@
 """A graph that knows its model: metadata by key, weights by name."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from packer.domain.model import ModelFile, Tensor
 from packer.memory.architecture_rules import Output
@@ -110,13 +110,39 @@ class GraphWeights(GraphOperations):
         self, layer: int, stem: str, operand: GraphTensor, *, has_bias: bool = True
     ) -> GraphTensor:
         """Product with a block's matrix, with its scale and its bias if it has some."""
-        result = self.mul_mat(self.need(layer, stem), operand)
+        weight = self.need(layer, stem)
+        result = self.mul_mat(weight, operand)
         scale = self.scale_of(layer, stem)
         if scale is not None:
             result = self.mul(result, scale)
+        result = self.adapted(result, weight, operand, self.mul_mat)
         has_bias = has_bias and reads_bias(self.model.architecture, stem)
         bias = self.weight(layer, stem, "bias") if has_bias else None
         return result if bias is None else self.add(result, bias)
+
+    def adapted(
+        self,
+        result: GraphTensor,
+        weight: GraphTensor,
+        operand: GraphTensor,
+        product: Callable[[GraphTensor, GraphTensor], GraphTensor],
+    ) -> GraphTensor:
+        """A product with what every adapter of its weight adds to it.
+
+        Args:
+            result: The product.
+            weight: Weight it was made with.
+            operand: Operand it was made with.
+            product: How it was made.
+        """
+        for tensors in self.context.adapters:
+            first = tensors.get(f"{weight.name}.lora_a")
+            second = tensors.get(f"{weight.name}.lora_b")
+            if first is not None and second is not None and weight.home is not None:
+                narrow = product(self._weight(first, weight.home), operand)
+                wide = product(self._weight(second, weight.home), narrow)
+                result = self.add(result, self.scale(wide))
+        return result
 
     def scale_of(self, layer: int, stem: str) -> GraphTensor | None:
         """Scale of a whole matrix or of each expert, where the architecture applies it."""

@@ -227,7 +227,8 @@ class ModelGraph(GraphWeights):
         normed = self.keep(self.norm(operand, NO_LAYER, norm, kind=kind))
         self.embeddings = normed
         scaled = self.scale(normed) if scales_normed else normed
-        logits = self.mul_mat(self.output_matrix, scaled)
+        matrix = self.output_matrix
+        logits = self.adapted(self.mul_mat(matrix, scaled), matrix, scaled, self.mul_mat)
         if self.model.architecture in UNBIASED_LOGITS:
             return logits
         bias = self.named("output.bias", self.sizes.block_count)
@@ -253,7 +254,8 @@ class ModelGraph(GraphWeights):
             classes = self.mul_mat(classifier, wanted)
             self.embeddings = self.keep(classes if bias is None else self.add(classes, bias))
             self.expand(self.embeddings)
-        return self.mul_mat(self.output_matrix, wanted)
+        matrix = self.output_matrix
+        return self.adapted(self.mul_mat(matrix, wanted), matrix, wanted, self.mul_mat)
 
     def finish(self, result: GraphTensor) -> None:
         """Mark a tensor as the graph's result and add it."""
