@@ -105,7 +105,7 @@ def _process(
     model = with_metadata(model, options.override_metadata)
     sizes = read_hyperparameters(model)
     context = resolve_context(sizes, options)
-    target = context_memory(model, sizes, context, options, cards, build=build)
+    target = context_memory(model, sizes, context, options, cards, build=build, adapters=loras)
     second = second_context(model, options, context, draft)
     place = _projector_device(options, len(cards))
     return _Process(

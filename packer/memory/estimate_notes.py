@@ -51,4 +51,4 @@ def _host_notes(options: ServerOptions, target: ContextMemory, lora_count: int) 
     if target.weights.get(HOST) and options.load_mode in ("auto", "mmap"):
         yield "weights on the host are mapped from the file: page cache that can be given back"
     if lora_count:
-        yield "LoRA matrices are counted, the operations they add to the graph are not"
+        yield "what LoRA adapters add to compute buffers follows the source; it was not measured"

@@ -100,6 +100,7 @@ def context_memory(
     *,
     build: str,
     is_own_model: bool = True,
+    adapters: Sequence[ModelFile] = (),
 ) -> ContextMemory:
     """Everything one context takes; arguments as for ``place_context``.
 
@@ -111,6 +112,7 @@ def context_memory(
         cards: Every visible card.
         build: llama.cpp build of the server.
         is_own_model: Whether the weights belong to this context.
+        adapters: Headers of the LoRA adapters it applies.
     """
     placed = place_context(model, sizes, context, options, cards, is_own_model=is_own_model)
     with _missing_tensors_named(model, is_nextn=context.is_nextn):
@@ -122,6 +124,7 @@ def context_memory(
             cards,
             has_flash_attention=placed.has_flash_attention,
             build=build,
+            adapters=adapters,
         )
     return ContextMemory(
         placed.layout, placed.has_flash_attention, placed.weights, placed.cache, compute
