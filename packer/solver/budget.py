@@ -40,11 +40,11 @@ class BudgetSearch:
         self,
         geometry: Geometry,
         columns: Columns,
-        relaxation: Relaxation,
         styles: Sequence[FillStyle],
         may_go_on: Callable[[], bool],
     ) -> None:
-        self.geometry, self.columns, self.relaxation = geometry, columns, relaxation
+        self.geometry, self.columns = geometry, columns
+        self.relaxation = Relaxation(geometry.instance, columns)
         self.styles, self.may_go_on = styles, may_go_on
         self.wares = _wares(geometry)
         types = len(geometry.instance.node_types)

@@ -14,8 +14,6 @@ Integers = NDArray[np.int64]
 
 MOST_LAYERS = 32
 """Steps of a second capacity while a GPU is completed; small capacities are tracked exactly."""
-FEWEST_LAYERS = 9
-"""Most replicas added at once where few are preferred."""
 
 
 class CardFilling:
@@ -72,9 +70,6 @@ class CardFilling:
         room = self.state.packing.free[gpu]
         scarce = self._scarce_dimension(candidates)
         offered = np.array(self._offer(candidates, scarce), dtype=np.int64)
-        if self.state.style.fewest:
-            self._place(offered[self._fewest(offered, room)].tolist(), node, gpu)
-            return
         if scarce is None:
             sizes = self.size[offered].tolist()
             chosen = fullest_subset(sizes, int(room[0]), self.state.style.finest)
@@ -102,23 +97,6 @@ class CardFilling:
                 if (self.share[offered[chosen]].sum(axis=0) <= room).all():
                     return chosen
         return chosen
-
-    def _fewest(self, offered: Integers, room: Integers) -> list[int]:
-        """The smallest of the fullest subsets that also keep the other capacities."""
-        sums = layered_sums(
-            self.size[offered].tolist(),
-            [1] * len(offered),
-            int(room[0]),
-            FEWEST_LAYERS,
-            self.state.style.finest,
-        )
-        best: list[int] = []
-        most = 0
-        for chosen in sums.smallest_first():
-            full = int(self.size[offered[chosen]].sum())
-            if full > most and (self.share[offered[chosen]].sum(axis=0) <= room).all():
-                best, most = chosen, full
-        return best
 
     def _scarce_dimension(self, candidates: Integers) -> int | None:
         """The dimension that would run short first where the rest must go; None if none does."""
@@ -159,8 +137,6 @@ class CardFilling:
     def _offer(self, candidates: Integers, scarce: int | None) -> list[int]:
         """Replicas for one GPU, the ones to be preferred first."""
         style = self.state.style
-        if style.fewest:
-            return self._copies(candidates)
         must = candidates[~self.elsewhere[candidates]]
         if scarce is None:
             large = (must if len(must) else candidates)[: style.largest]

@@ -18,8 +18,6 @@ from packer.solver.packing import Packing
 from packer.solver.subset_sum import fullest_subset
 
 FINEST = 200_000
-RND=0.0
-MANY=.5
 """Units a GPU's room is divided into; exact for rooms of whole MiB up to 195 GiB."""
 SAMPLE = 16
 """GPUs from which the partners of a step are chosen."""
@@ -150,13 +148,7 @@ class Consolidation:
         roomy = (count + 1) // 2
         sample = self._random.sample(self._bins, min(len(self._bins), SAMPLE))
         sample.sort(key=lambda one: -one.slack)
-        chosen = sample[:roomy]
-        if self._random.random() < MANY:
-            sample.sort(key=lambda one: -len(one.items))
-            chosen += sample[: count - roomy]
-            chosen = list({one.gpu: one for one in chosen}.values())
-        else:
-            chosen += sample[max(roomy, len(sample) - (count - roomy)) :]
+        chosen = sample[:roomy] + sample[max(roomy, len(sample) - (count - roomy)) :]
         return [one for one in chosen if one is not victim]
 
     def _step(self, victim: _Bin) -> bool:
@@ -184,10 +176,6 @@ class Consolidation:
         if any(a > b for a, b in zip(loads[-1], victim.room, strict=True)):
             return False
         after = sum((one.room[0] - load[0]) ** 2 for one, load in zip(bins, loads, strict=True))
-        if after == before:
-            mixed = sum(len(items) ** 2 for items in fillings)
-            if mixed < sum(len(one.items) ** 2 for one in bins) and self._random.random() > RND:
-                return False
         if after < before or not self._nodes_can(bins, fillings):
             return False
         for one, items, load in zip(bins, fillings, loads, strict=True):

@@ -17,8 +17,6 @@ class FillStyle:
     Attributes:
         sample: Replicas drawn over all sizes and offered to one GPU.
         largest: How many of the largest that fit are offered before them.
-        fewest: Complete a GPU with as few replicas as can be, so that small ones are left for
-            the end; offers everything, so it is for small fleets with little slack.
         smallest_type_first: Among types the prices want equally full.
         spread_out: Take the first GPU of every node before the second of any.
         urgent_from: Replicas left per node ahead from which an item with a limit per node is
@@ -32,7 +30,6 @@ class FillStyle:
 
     sample: int = 40
     largest: int = 12
-    fewest: bool = False
     smallest_type_first: bool = False
     spread_out: bool = False
     urgent_from: float = 0.8

@@ -236,12 +236,20 @@ class Relaxation:
         """
         for _ in range(most_rounds):
             if self._solver.Solve() != pywraplp.Solver.OPTIMAL:
-                self._solver.Reset()
-                if self._solver.Solve() != pywraplp.Solver.OPTIMAL:
+                if self._solver.Solve(self._from_scratch()) != pywraplp.Solver.OPTIMAL:
                     return None
             if not self._price_columns():
                 break
         return self._result()
+
+    def _from_scratch(self) -> Any:
+        """Parameters that forget the basis of the last solve."""
+        parameters: Any = pywraplp.MPSolverParameters()
+        parameters.SetIntegerParam(
+            pywraplp.MPSolverParameters.INCREMENTALITY,
+            pywraplp.MPSolverParameters.INCREMENTALITY_OFF,
+        )
+        return parameters
 
     def idle(self) -> RelaxationResult:
         """Nothing served at no price: a valid starting point that proves a bound of zero."""

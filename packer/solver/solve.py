@@ -32,6 +32,8 @@ Report = Callable[[Progress], None]
 
 EXACT_SPOTS = 60_000
 """Alternatives times GPUs up to which the whole problem is searched at once."""
+FEW_COLUMNS = 3000
+"""Columns up to which branching for a better bound takes less than a second."""
 MOST_ITEMS = 4000
 """Items above which the relaxation takes long and is solved only for a wide gap."""
 NEAR_ENOUGH = 0.02
@@ -112,13 +114,16 @@ class _Solve:
             yield lambda style=style: self._fill(style)  # type: ignore[misc]
         if self._is_small(40 * EXACT_SPOTS):
             yield self._first_fit
-        yield lambda: self._prove(self._affordable_leaves())
+        if len(self.columns) <= FEW_COLUMNS:
+            yield lambda: self._prove(self._affordable_leaves())
         yield self._buy
-        yield lambda: self._gather(20_000, None)
+        yield lambda: self._gather(8_000, None)
+        if len(self.columns) > FEW_COLUMNS:
+            yield lambda: self._prove(self._affordable_leaves())
         if self._is_small(EXACT_SPOTS):
             yield self._search_whole
-        for style in STYLES:
-            yield lambda style=style: self._gather(20_000, style)  # type: ignore[misc]
+        for style in (QUICK, *STYLES):
+            yield lambda style=style: self._gather(15_000, style)  # type: ignore[misc]
         yield self._improve
         yield lambda: self._gather(200_000, None)
         yield self._first_fit
@@ -218,9 +223,7 @@ class _Solve:
         if self.bound is None or self.objective is None or len(costs[costs > 0]) < 2:
             return
         styles = (QUICK, FillStyle(sample=100, smallest_type_first=True))
-        search = BudgetSearch(
-            self.geometry, self.columns, self.bound.relaxation, styles, self.clock.has_time
-        )
+        search = BudgetSearch(self.geometry, self.columns, styles, self.clock.has_time)
         grid = objective_grid(self.instance)
         for packing in search.run(self._bound_value(), self.objective, grid):
             self._offer("budget", packing)

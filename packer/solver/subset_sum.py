@@ -46,12 +46,6 @@ class LayeredSums:
             if last[layer] and last[layer].bit_length() - 1 >= enough:
                 yield self._subset(layer)
 
-    def smallest_first(self) -> Iterator[list[int]]:
-        """The fullest subset for every amount of layers, the least layers first."""
-        for layer, sums in enumerate(self.rows[-1]):
-            if sums:
-                yield self._subset(layer)
-
     def _subset(self, layer: int) -> list[int]:
         left = self.rows[-1][layer].bit_length() - 1
         chosen = []
