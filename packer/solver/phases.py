@@ -1,0 +1,195 @@
+"""The phases of a solve, cheap ones first; each takes what is known and may improve it."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+
+from packer.solver.bound import objective_grid, prove_bound
+from packer.solver.budget import BudgetSearch
+from packer.solver.card_classes import cost_of_everything
+from packer.solver.consolidation import Consolidation
+from packer.solver.fill_style import FillStyle
+from packer.solver.first_fit import FirstFit
+from packer.solver.guided_fill import guided_fill
+from packer.solver.incumbent import NEAR_ENOUGH, Incumbent
+from packer.solver.levels import minimise_objective, whole_model
+from packer.solver.neighbourhood import NeighbourhoodSearch
+from packer.solver.packing import Packing
+from packer.solver.repack import repaired
+
+Phase = Callable[[], None]
+
+EXACT_SPOTS = 60_000
+"""Alternatives times GPUs up to which the whole problem is searched at once."""
+FEW_COLUMNS = 3000
+"""Columns up to which branching for a better bound takes less than a second."""
+MOST_ITEMS = 4000
+"""Items above which the relaxation takes long and is solved only for a wide gap."""
+QUICK = FillStyle(sample=100)
+STYLES = (
+    FillStyle(sample=100, spread_out=True, urgent_from=0.15),
+    FillStyle(sample=200, balance_from=0.5),
+    FillStyle(sample=60, largest=30, finest=200_000, tolerance=0.0),
+    FillStyle(sample=100, smallest_type_first=True),
+    FillStyle(sample=100, balance_from=0.5, spread_out=True, urgent_from=0.05),
+)
+
+
+def phases(run: Incumbent) -> Iterator[Phase]:
+    """What to do, in order; the caller stops when it is enough."""
+    if run.instance.current is not None:
+        yield from _replanning(run)
+    yield partial(fill, run, QUICK)
+    yield partial(prove, run, 1)
+    if run.bound_value > cost_of_everything(run.instance):
+        yield run.explain
+    for style in STYLES:
+        yield partial(fill, run, style)
+    if run.has_spots_up_to(40 * EXACT_SPOTS):
+        yield partial(first_fit, run)
+    yield from _closing_the_gap(run)
+    yield partial(first_fit, run)
+
+
+def _closing_the_gap(run: Incumbent) -> Iterator[Phase]:
+    """Branching, budgets, gathered slack, and search."""
+    leaves = min(400, 1_000_000 // max(1, len(run.columns)))
+    quick_branching = len(run.columns) <= FEW_COLUMNS
+    if quick_branching:
+        yield partial(prove, run, leaves)
+    yield partial(buy, run)
+    yield partial(gather, run, 8_000, None)
+    if not quick_branching:
+        yield partial(prove, run, leaves)
+    if run.has_spots_up_to(EXACT_SPOTS):
+        yield partial(search_whole, run)
+    for style in (QUICK, *STYLES):
+        yield partial(gather, run, 15_000, style)
+    yield partial(improve, run)
+    yield partial(gather, run, 200_000, None)
+
+
+def _replanning(run: Incumbent) -> Iterator[Phase]:
+    """What runs now comes first; a plan from scratch only where that ends far worse."""
+    yield partial(repair, run)
+    yield partial(prove, run, 1)
+    if run.placed is None:
+        return
+    if run.has_spots_up_to(EXACT_SPOTS // 2):
+        # What runs is often the best already, and then the proof is all there is to do.
+        yield partial(search_whole, run)
+    yield partial(improve_with_few_moves, run)
+    yield partial(settle, run)
+
+
+def prove(run: Incumbent, most_leaves: int) -> None:
+    """The relaxation with branching; put off for huge instances that are close already."""
+    huge = len(run.instance.items) > MOST_ITEMS
+    if not most_leaves or (huge and run.is_within(NEAR_ENOUGH)):
+        return
+    run.take_bound(
+        prove_bound(
+            run.instance,
+            run.columns,
+            most_leaves=most_leaves,
+            target=run.objective,
+            may_go_on=run.clock.has_time,
+        )
+    )
+
+
+def fill(run: Incumbent, style: FillStyle) -> None:
+    """A guided fill by uniform prices, or by those of the relaxation where that leaves some out."""
+    for prices in (None, None if run.bound is None else run.bound.root.prices):
+        packing = guided_fill(run.geometry, run.columns, prices, style, run.clock.has_time)
+        run.offer("fill", packing)
+        if not packing.missing():
+            return
+
+
+def first_fit(run: Incumbent) -> None:
+    """First-fit-decreasing: no plan is worse than it."""
+    packing = Packing(run.geometry)
+    FirstFit(packing, run.columns).place_all()
+    run.offer("first fit", packing)
+
+
+def buy(run: Incumbent) -> None:
+    """Budget search, where GPUs or nodes have different prices."""
+    costs = np.unique(np.concatenate([run.geometry.gpu_cost, run.geometry.node_cost]))
+    if run.objective is None or len(costs[costs > 0]) < 2:
+        return
+    styles = (QUICK, FillStyle(sample=100, smallest_type_first=True))
+    search = BudgetSearch(run.geometry, run.columns, styles, run.clock.has_time)
+    for packing in search.run(run.bound_value, run.objective, objective_grid(run.instance)):
+        run.offer("budget", packing)
+
+
+def gather(run: Incumbent, steps: int, style: FillStyle | None) -> None:
+    """Consolidate the slack of the best plan, or of a fresh fill."""
+    if run.geometry.charges_nodes or run.placed is None:
+        return
+    if style is None:
+        packing = Packing(run.geometry, run.placed)
+    else:
+        packing = guided_fill(run.geometry, run.columns, None, style, run.clock.has_time)
+        if packing.missing() or not packing.affinity_holds():
+            return
+    slack = Consolidation(packing, run.columns, run.limits.seed)
+    left = round(steps * run.limits.effort)
+    while left > 0 and not run.is_closed() and run.clock.has_time():
+        if slack.run(min(left, 2000), run.clock.has_time):
+            run.offer("consolidation", slack.packing())
+        else:
+            left -= 2000
+
+
+def search_whole(run: Incumbent) -> None:
+    """The exact model of everything: may prove what the bound does not."""
+    exact = whole_model(run.geometry, run.kept)
+    effort = 8.0 * run.limits.effort
+    found = minimise_objective(exact, run.placed, run.bound_value, run.clock, effort)
+    if found.placed is not None:
+        run.offer("exact", Packing(run.geometry, found.placed))
+    if found.infeasible:
+        run.explain()
+    elif found.finished:
+        run.searched_bound = found.value
+
+
+def improve(run: Incumbent) -> None:
+    """Neighbourhood search from the best plan."""
+    if run.placed is None:
+        return
+    search = NeighbourhoodSearch(Packing(run.geometry, run.placed), run.kept, run.clock, 0.3)
+    steps = round(150 * run.limits.effort)
+    search.run(steps, run.is_closed, partial(run.offer, "neighbourhood"))
+
+
+def repair(run: Incumbent) -> None:
+    """What runs now, completed with few moves."""
+    packing = repaired(run.geometry, run.columns, QUICK, run.clock.has_time)
+    run.offer("repair", packing)
+
+
+def improve_with_few_moves(run: Incumbent) -> None:
+    """Cost down step by step, then moves back; large plans stop two percent off the bound."""
+    if run.placed is None:
+        return
+    packing = Packing(run.geometry, run.placed)
+    search = NeighbourhoodSearch(packing, run.all_alternatives(), run.clock, 0.3)
+    steps = round(80 * run.limits.effort)
+    tolerance = 0.0 if run.has_spots_up_to(EXACT_SPOTS // 2) else NEAR_ENOUGH
+
+    def near_enough() -> bool:
+        return packing.objective - run.bound_value <= tolerance * packing.objective
+
+    search.run(steps, near_enough, partial(run.offer, "neighbourhood"))
+    search.move_back(steps)
+    run.replace(packing)
+
+
+def settle(run: Incumbent) -> None:
+    """Where things run, a plan from scratch is worth its moves only if it is much cheaper."""
+    run.settled = run.is_within(NEAR_ENOUGH)
