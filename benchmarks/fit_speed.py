@@ -54,7 +54,9 @@ def _fit_rest(document: dict[str, Any]) -> None:
     slots = [row for row in rows if row.kind == "batch"]
 
     def gains() -> float:
-        return float(np.mean([abs(log(1 + e.value)) for e in checks.by_slots(slots, is_calibrated=False)]))
+        return float(
+            np.mean([abs(log(1 + e.value)) for e in checks.by_slots(slots, is_calibrated=False)])
+        )
 
     for _ in range(2):
         _search(document, "expert_independence", (0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0), gains)
@@ -85,7 +87,9 @@ def _fit_prompts(
         _search(document, "plain_attention_share", (0.05, 0.1, 0.15, 0.2, 0.3), loss)
     neutral = checks.card_ratios(prompts)
     everyone = median(log(median(r for _, r in rows)) for rows in neutral.values())
-    document["all"]["flops_per_cycle"] = float(f"{document['all']['flops_per_cycle'] / exp(everyone):.4g}")
+    document["all"]["flops_per_cycle"] = float(
+        f"{document['all']['flops_per_cycle'] / exp(everyone):.4g}"
+    )
     _forget_cards()
     neutral = checks.card_ratios(prompts)
     for gpu, rows in neutral.items():
@@ -167,11 +171,17 @@ def _by_kind(errors: Sequence[checks.Error]) -> dict[str, list[float]]:
 
 
 def _band(errors: Sequence[checks.Error]) -> list[float]:
-    """Tenth and ninetieth percentile of measured over predicted, a card weighs as much as five rows at most."""
+    """Tenth and ninetieth percentile of measured over predicted.
+
+    A card weighs as much as five rows at most.
+    """
     cards: dict[str, int] = {}
     for error in errors:
         cards[error.row.gpu] = cards.get(error.row.gpu, 0) + 1
-    ratios = sorted((1 / (1 + error.value), min(5, cards[error.row.gpu]) / cards[error.row.gpu]) for error in errors)
+    ratios = sorted(
+        (1 / (1 + error.value), min(5, cards[error.row.gpu]) / cards[error.row.gpu])
+        for error in errors
+    )
     total, passed, low, high = sum(weight for _, weight in ratios), 0.0, 1.0, 1.0
     for ratio, weight in ratios:
         if passed < 0.1 * total <= passed + weight:

@@ -141,7 +141,9 @@ def _reduced(raw: dict[str, str]) -> tuple[dict[str, str] | None, str]:
         "key": types[0],
         "value": types[1],
         "legacy": "1" if raw["source"] == "XiongjieDai" else "0",
-        "server": "1" if raw["kind"].startswith("server") and "llama-bench" not in raw["note"] else "0",
+        "server": "1"
+        if raw["kind"].startswith("server") and "llama-bench" not in raw["note"]
+        else "0",
         "tokens_per_second": raw["tokens_per_s"],
     }
     row["gpu_layers"], row["cpu_moe"], is_stated = _offload(raw, model)

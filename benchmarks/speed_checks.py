@@ -112,7 +112,8 @@ def by_slots(rows: Iterable[SpeedRow], *, is_calibrated: bool) -> list[Error]:
         known = [
             row
             for row in group
-            if (row.depth == shallow and row.slots in (1, 4, 32)) or (row.depth == deep and row.slots in (1, 32))
+            if (row.depth == shallow and row.slots in (1, 4, 32))
+            or (row.depth == deep and row.slots in (1, 32))
         ]
         factors = fit_factors([_step(row) for row in known]) if is_calibrated else Factors()
         for row in group:

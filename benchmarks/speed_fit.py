@@ -35,7 +35,8 @@ _GLOBAL = {
     "fixed_seconds": (np.log(5e-5), 0.7),
     "server_seconds": (np.log(1e-4), 0.7),
     "efficiency": (np.log(0.92), 0.03),
-    "bytes_per_cycle": (np.log(6.8), 0.3),
+    "weights_per_cycle": (np.log(13.0), 0.3),
+    "legacy_unpack": (np.log(0.75), 0.3),
     "cache_efficiency": (np.log(0.77), 0.3),
     "plain_cache_efficiency": (np.log(0.35), 0.4),
     "legacy_launch": (np.log(1.2), 0.2),
@@ -52,7 +53,12 @@ _GLOBAL = {
     "memory:unified:efficiency": (np.log(0.9), 0.06),
     **{f"weight:{kind.value}": (0.0, 0.05) for kind in WeightKind},
 }
-_POOLED = {"launch": (0.12, 0.2), "efficiency": (0.04, 0.05), "cache": (0.15, 0.15)}
+_POOLED = {
+    "launch": (0.12, 0.2),
+    "efficiency": (0.04, 0.05),
+    "cache": (0.15, 0.15),
+    "unpack": (0.15, 0.05),
+}
 """Spread of a generation's and of a card's effect on each constant."""
 
 
@@ -82,6 +88,7 @@ class Features:
 
     launches: Array
     weights: Array
+    elements: Array
     cache: Array
     seconds: Array
     bandwidth: Array
@@ -110,6 +117,7 @@ class Features:
         return cls(
             launches=np.array([_launches(row) for row in rows]),
             weights=np.array([_weights(row) for row in rows]),
+            elements=np.array([_elements(row) for row in rows]),
             cache=np.array([_cache(row) for row in rows]),
             seconds=np.array([row.seconds for row in rows]),
             bandwidth=np.array([float(gpu.bandwidth_bytes_per_second) for gpu in products]),
@@ -168,11 +176,13 @@ def seconds(values: Array, index: dict[str, int], features: Features) -> Array:
 
     started = one("launch_cycles") / features.clock * effect("launch")
     cached = features.bandwidth * effect("cache")
-    unpacked = np.where(features.is_cuda, features.cycles * one("bytes_per_cycle"), np.inf)
+    per_cycle = one("weights_per_cycle") * effect("unpack")
+    per_cycle = per_cycle * one("legacy_unpack") ** features.is_legacy
+    unpacked = np.where(features.is_cuda, features.cycles * per_cycle, np.inf)
     fields: dict[str, Any] = {
         "launch_seconds": started * one("legacy_launch") ** features.is_legacy,
         "bytes_per_second": features.bandwidth * one("efficiency") * effect("efficiency"),
-        "unpacked_bytes_per_second": unpacked,
+        "unpacked_weights_per_second": unpacked,
         "cache_bytes_per_second": cached * one("cache_efficiency"),
         "plain_cache_bytes_per_second": cached * one("plain_cache_efficiency"),
         "flops_per_second": 1.0,
@@ -184,7 +194,7 @@ def seconds(values: Array, index: dict[str, int], features: Features) -> Array:
     costs = [one(f"weight:{kind.value}") for kind in WeightKind]
     launches: Any = features.launches @ np.array(units)
     costly: Any = features.weights @ np.array(costs)
-    plain: Any = features.weights.sum(axis=1)
+    number: Any = features.elements
     cache: Any = features.cache
     in_cache = np.where(
         features.is_fused,
@@ -195,7 +205,7 @@ def seconds(values: Array, index: dict[str, int], features: Features) -> Array:
         one("fixed_seconds")
         + features.is_server * one("server_seconds")
         + launch_seconds(launches, card)
-        + weight_seconds(costly, plain, card)
+        + weight_seconds(costly, number, card)
         + in_cache
     )
 
@@ -260,6 +270,14 @@ def _weights(row: SpeedRow) -> list[float]:
         for kind in WeightKind:
             total[kind] += layer.weights[kind] + layer.experts[kind] * reads.share_used  # type: ignore[assignment]
     return [total[kind] * row.size_ratio for kind in WeightKind]
+
+
+def _elements(row: SpeedRow) -> float:
+    """Weights one token multiplies."""
+    reads = model_reads(model_of(row.model, row.quantization))
+    return sum(
+        layer.parameters + layer.expert_parameters * reads.share_used for layer in reads.layers
+    )
 
 
 def _cache(row: SpeedRow) -> float:

@@ -77,9 +77,15 @@ def calibrated_lines(rows: tuple[SpeedRow, ...]) -> Iterator[Line]:
     prompts = checks.prompt_rows(rows)
     decode = checks.after_two_rows(checks.single_rows(rows))
     yield Line("decode after two rows of (GPU, model)", checks.spread(decode), 0.04)
-    yield Line("prefill after two rows of (GPU, model)", checks.spread(checks.after_two_rows(prompts)), 0.10)
+    yield Line(
+        "prefill after two rows of (GPU, model)",
+        checks.spread(checks.after_two_rows(prompts)),
+        0.10,
+    )
     offloaded = [row for row in rows if row.kind == "decode" and row.is_offloaded]
-    yield Line("decode with CPU layers, after two rows", checks.spread(checks.after_two_rows(offloaded)))
+    yield Line(
+        "decode with CPU layers, after two rows", checks.spread(checks.after_two_rows(offloaded))
+    )
 
 
 def _bar(value: float) -> str:

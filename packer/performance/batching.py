@@ -15,7 +15,9 @@ def experts_touched(slots: float, experts: int, experts_used: int, independence:
     """
     if not experts:
         return 0.0
-    return 1.0 - (1.0 - experts_used / experts) ** (slots**independence)
+    tokens: float = slots**independence
+    untouched: float = (1.0 - experts_used / experts) ** tokens
+    return 1.0 - untouched
 
 
 def slots_seconds(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import exp, log
 
 # How strongly the factor of the cache is held to the factor of the rest: two equal depths say
@@ -83,7 +84,7 @@ def slots_factor(table: Sequence[tuple[int, float]], slots: int) -> float:
     """Factor for a number of slots, from a table of measured ones; its ends hold beyond it."""
     if not table or slots <= table[0][0]:
         return table[0][1] if table else 1.0
-    for (low, low_factor), (high, high_factor) in zip(table, table[1:], strict=False):
+    for (low, low_factor), (high, high_factor) in pairwise(table):
         if slots <= high:
             share = log(slots / low) / log(high / low)
             return float(low_factor ** (1 - share) * high_factor**share)

@@ -27,8 +27,8 @@ class CardConstants:
     Attributes:
         launch_seconds: One kernel beyond the bytes it moves [s].
         bytes_per_second: Bandwidth that weights reach, on average over kinds [bytes/s].
-        unpacked_bytes_per_second: Weights all multiprocessors can consume; infinite where that
-            never was the limit [bytes/s].
+        unpacked_weights_per_second: Weights all multiprocessors can unpack; infinite where that
+            never was the limit [1/s].
         cache_bytes_per_second: Bandwidth that keys and values reach with flash attention [bytes/s].
         plain_cache_bytes_per_second: The same without flash attention [bytes/s].
         flops_per_second: Arithmetic of long prompts [1/s].
@@ -37,7 +37,7 @@ class CardConstants:
 
     launch_seconds: float
     bytes_per_second: float
-    unpacked_bytes_per_second: float
+    unpacked_weights_per_second: float
     cache_bytes_per_second: float
     plain_cache_bytes_per_second: float
     flops_per_second: float
@@ -111,7 +111,7 @@ def card_constants(gpu: GpuProduct) -> CardConstants:
         bytes_per_second=bandwidth
         * constants.number("efficiency")
         * constants.factor(gpu, "efficiency"),
-        unpacked_bytes_per_second=_unpacked(constants, gpu, processor),
+        unpacked_weights_per_second=_unpacked(constants, gpu, processor),
         cache_bytes_per_second=bandwidth * kv * constants.number("cache_efficiency"),
         plain_cache_bytes_per_second=bandwidth * kv * constants.number("plain_cache_efficiency"),
         flops_per_second=processor.cycles_per_second
@@ -123,13 +123,12 @@ def card_constants(gpu: GpuProduct) -> CardConstants:
 
 
 def _launch_seconds(constants: SpeedConstants, gpu: GpuProduct, processor: Processor) -> float:
-    return (
-        constants.number("launch_cycles") / processor.clock_hz * constants.factor(gpu, "launch")
-    )
+    return constants.number("launch_cycles") / processor.clock_hz * constants.factor(gpu, "launch")
 
 
 def _unpacked(constants: SpeedConstants, gpu: GpuProduct, processor: Processor) -> float:
-    """Weights all multiprocessors can consume; fitted for NVIDIA's alone [bytes/s]."""
+    """Weights all multiprocessors can unpack; fitted for NVIDIA's alone [1/s]."""
     if gpu.vendor != "NVIDIA":
         return float("inf")
-    return processor.cycles_per_second * constants.number("bytes_per_cycle")
+    per_cycle = constants.number("weights_per_cycle") * constants.factor(gpu, "unpack")
+    return processor.cycles_per_second * per_cycle

@@ -16,21 +16,22 @@ def launch_seconds(launches: float, card: CardConstants) -> float:
     return launches * card.launch_seconds
 
 
-def weight_seconds(costly_bytes: float, plain_bytes: float, card: CardConstants) -> float:
+def weight_seconds(costly_bytes: float, weights: float, card: CardConstants) -> float:
     """Seconds to read weights once [s]. Estimate.
 
     Args:
         costly_bytes: Bytes weighed by how slowly their element type is read.
-        plain_bytes: Bytes as they are.
+        weights: Number of weights.
         card: Constants of the GPU.
 
     Source:
         Fitted, data/speed_constants.json. GPUs with much bandwidth per multiprocessor (A100, H100,
-        GTX 1050 Ti) are limited by the multiprocessors: one consumes some seven bytes a cycle.
+        GTX 1050 Ti) are limited by the multiprocessors: one unpacks a dozen weights a cycle.
     """
     delivered = costly_bytes / card.bytes_per_second
-    unpacked = plain_bytes / card.unpacked_bytes_per_second
-    return (delivered**_SHARPNESS + unpacked**_SHARPNESS) ** (1 / _SHARPNESS)
+    unpacked = weights / card.unpacked_weights_per_second
+    slower: float = (delivered**_SHARPNESS + unpacked**_SHARPNESS) ** (1 / _SHARPNESS)
+    return slower
 
 
 def cache_seconds(cache_bytes: float, card: CardConstants, has_flash_attention: bool) -> float:

@@ -10,7 +10,8 @@ def cache_bytes_read(layer: LayerReads, depth: int, key: ElementType, value: Ele
     Args:
         layer: Layer with its window, if it has one.
         depth: Tokens already in the slot.
-        key, value: Types of the caches.
+        key: Type of the cache of keys.
+        value: Type of the cache of values.
     """
     tokens = min(depth, layer.window) if layer.window else depth
     return tokens * (layer.key * bytes_per_element(key) + layer.value * bytes_per_element(value))

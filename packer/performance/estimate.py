@@ -96,9 +96,7 @@ def estimate_speed(
     decode, prefill = _factors(calibration)
     one = _figure("decode", work, decode, 1 / decode.seconds(step.rest, step.depth, decoding))
     one = _widened(one, decode, decoding)
-    read = _figure(
-        "prefill", work, prefill, tokens / prefill.seconds(prompt.rest, prompt.depth)
-    )
+    read = _figure("prefill", work, prefill, tokens / prefill.seconds(prompt.rest, prompt.depth))
     return SpeedEstimate(
         decode_tokens_per_second=one,
         decode_aggregate_tokens_per_second=one.scaled(decoding),

@@ -91,11 +91,13 @@ class ModelReads:
     """Reads of all layers of the trunk; the last entry is the output layer.
 
     Attributes:
+        nextn: Blocks that draft (multi-token prediction); not part of a plain step.
         experts, experts_used: Experts of a layer, and how many of them one token takes.
         is_compressed: Whether keys are compressed (MLA), which costs arithmetic instead of bytes.
     """
 
     layers: tuple[LayerReads, ...]
+    nextn: tuple[LayerReads, ...]
     experts: int
     experts_used: int
     is_compressed: bool
@@ -137,6 +139,10 @@ def model_reads(model: ModelFile) -> ModelReads:
     layers.append(_output(by_layer.get(sizes.block_count, [])))
     return ModelReads(
         layers=tuple(layers),
+        nextn=tuple(
+            _block(sizes, layer, by_layer.get(layer, []))
+            for layer in range(sizes.trunk_count, sizes.block_count)
+        ),
         experts=sizes.experts,
         experts_used=sizes.experts_used,
         is_compressed=sizes.is_mla,

@@ -41,7 +41,7 @@ def streaming_seconds(host: DeviceReads, experts_share: float) -> float:
 
     From 32 tokens on llama.cpp multiplies on the card, with weights copied there each time.
 
-    Source: llama.cpp b11434, ggml/src/ggml-cuda/ggml-cuda.cu, ggml_backend_cuda_device_offload_op().
+    Source: llama.cpp b11434, ggml/src/ggml-cuda/ggml-cuda.cu, offload_op().
     """
     read = host.weights_bytes + host.experts_bytes * experts_share
     return read / speed_constants().number("copied_bytes_per_second")

@@ -65,7 +65,9 @@ class DeviceReads:
         else:
             self.state_bytes += layer.state_bytes
 
-    def move(self, other: "DeviceReads", plain: int, costly: float, elements: int, expert: bool) -> None:
+    def move(
+        self, other: "DeviceReads", plain: int, costly: float, elements: int, expert: bool
+    ) -> None:
         """Move one tensor's bytes from here to another device."""
         for device, sign in ((self, -1), (other, 1)):
             if expert:

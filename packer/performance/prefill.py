@@ -28,7 +28,7 @@ def batch_seconds(
     computed = flops / card.flops_per_second
     read = weight_seconds(
         device.costly_bytes + device.costly_experts_bytes * touched,
-        device.weights_bytes + device.experts_bytes * touched,
+        device.parameters + device.expert_parameters * touched,
         card,
     )
     return max(computed, read) + launch_seconds(device.launches, card)

@@ -102,20 +102,26 @@ def server_work(
     )
 
 
-def decode_step(work: ServerWork, depth: int, slots: int) -> StepSeconds:
+def decode_step(work: ServerWork, depth: int, slots: int, tokens: int = 1) -> StepSeconds:
     """Seconds in which every one of ``slots`` slots decodes one token [s]. Estimate.
 
     Cards work one after the other: a further card adds room, not speed.
+
+    Args:
+        work: What the process computes.
+        depth: Tokens already in each slot.
+        slots: Slots that decode.
+        tokens: Tokens each slot computes at once: 1, or 1 + drafted ones that are verified.
     """
     constants = speed_constants()
-    share = _touched(work, slots)
+    share = _touched(work, slots * tokens)
     used = work.used_cards
     rest = constants.number("fixed_seconds") + constants.number("server_seconds")
     rest += constants.number("hop_seconds") * max(0, len(used) - 1)
     in_depth = 0.0
     for place in used:
         device, card = work.devices[place], work.cards[place]
-        rest += _card_step(work, place, share, slots)
+        rest += _card_step(work, place, share, slots * tokens)
         read = _cache_bytes(work, device, depth, slots)
         in_depth += cache_seconds(read, card, work.has_flash_attention)
     host = work.devices.get(HOST)
@@ -145,6 +151,25 @@ def prompt_seconds(work: ServerWork, tokens: int, depth: int) -> StepSeconds:
     return StepSeconds(fixed + rest / gain, in_depth / gain)
 
 
+def nextn_seconds(work: ServerWork) -> float:
+    """Seconds to draft one token with the model's own nextn blocks [s]. Estimate.
+
+    A drafted token reads these blocks and the output matrix. Zero where the model has none.
+    """
+    if not work.reads.nextn or not work.used_cards:
+        return 0.0
+    card = work.cards[work.used_cards[-1]]
+    constants, share = speed_constants(), work.reads.share_used
+    costly = weights = launches = 0.0
+    for layer in (*work.reads.nextn, work.reads.layers[-1]):
+        launches += constants.launches(layer)
+        costly += constants.costly_bytes(layer.weights)
+        costly += constants.costly_bytes(layer.experts) * share
+        weights += layer.parameters + layer.expert_parameters * share
+    fixed = constants.number("fixed_seconds")
+    return fixed + launch_seconds(launches, card) + weight_seconds(costly, weights, card)
+
+
 def bandwidth_limit(work: ServerWork, depth: int, slots: int) -> float:
     """Tokens per second of one slot that no software exceeds: bandwidth over bytes. Exact."""
     share = _touched(work, slots)
@@ -168,7 +193,7 @@ def _card_step(work: ServerWork, place: int, share: float, slots: int) -> float:
         launch_seconds(device.launches, card)
         + weight_seconds(
             device.costly_bytes + device.costly_experts_bytes * share,
-            device.weights_bytes + device.experts_bytes * share,
+            device.parameters + device.expert_parameters * share,
             card,
         )
         + slots_seconds(slots, states, work.bandwidths[place], flops, reached)

@@ -235,9 +235,10 @@ class Relaxation:
         None where the simplex method gave up, which it does on rare bases even from scratch.
         """
         for _ in range(most_rounds):
-            if self._solver.Solve() != pywraplp.Solver.OPTIMAL:
-                if self._solver.Solve(self._from_scratch()) != pywraplp.Solver.OPTIMAL:
-                    return None
+            optimal = pywraplp.Solver.OPTIMAL
+            is_solved = self._solver.Solve() == optimal
+            if not is_solved and self._solver.Solve(self._from_scratch()) != optimal:
+                return None
             if not self._price_columns():
                 break
         return self._result()

@@ -9,7 +9,7 @@ SECTIONS = re.findall(r"^## (P\d{4})$", PAGE, re.MULTILINE)
 RAISED = {
     code
     for path in Path("packer").rglob("*.py")
-    for code in re.findall(r'"(P0\d{3})"', path.read_text())
+    for code in re.findall(r'"(P\d{4})"', path.read_text())
 }
 
 
