@@ -8,9 +8,8 @@ The picture is a function of the plan alone, so running it again changes nothing
 import sys
 from pathlib import Path
 
-from packer.spec.plan_file import read_plan
-
 from packer.report.svg_picture import plan_svg
+from packer.spec.plan_file import read_plan
 
 
 def main(plan_path: Path, picture_path: Path) -> None:
