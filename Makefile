@@ -67,13 +67,13 @@ golden: install ## Renew manifests/, the README's table and picture, then read t
 	GPU_PACKER_UPDATE_GOLDEN=1 $(PYTEST) -q tests/golden/test_example_manifests.py tests/docs/test_readme.py
 
 memory-table: install ## Compare the memory model with llama.cpp's allocator; exit 1 where a bar is missed
-	$(BIN)/python benchmarks/memory_table.py
+	$(BIN)/python -m benchmarks.memory_table
 
 bench: install ## Packing engine on its instances (CLASSES=small for the quick ones)
-	$(BIN)/python benchmarks/solver_table.py $(if $(CLASSES),--classes $(CLASSES))
+	CLASSES=$(CLASSES) $(BIN)/python -m benchmarks.solver_table
 
 speed-table: install ## Compare the speed model with published measurements
-	$(BIN)/python benchmarks/speed_table.py
+	$(BIN)/python -m benchmarks.speed_table
 
 browser-test: install ## Open reports in headless Chromium
 	GPU_PACKER_REQUIRE_TOOLS=1 $(PYTEST) -q tests/browser

@@ -226,6 +226,9 @@ def main() -> int:
     """Print the table; 1 where a bar is missed."""
     small = os.environ.get("CLASSES") == "small"
     wanted = sys.argv[1:]
+    unknown = set(wanted) - {row.name for row in ROWS}
+    if unknown:
+        sys.exit(f"no such instance: {', '.join(sorted(unknown))}")
     missed = 0
     print(
         f"{'instance':38} {'status':10} {'objective':>9} {'bound':>9} {'gap':>7} {'bound s':>7} "
