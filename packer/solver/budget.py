@@ -17,7 +17,8 @@ from packer.solver.fill_style import FillStyle
 from packer.solver.geometry import Geometry
 from packer.solver.guided_fill import guided_fill
 from packer.solver.packing import Packing
-from packer.solver.relaxation import Relaxation, RowPrices
+from packer.solver.relaxation import Relaxation
+from packer.solver.relaxation_result import RowPrices
 
 TRIES = 12
 """Sets tried per budget."""

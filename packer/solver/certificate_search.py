@@ -11,6 +11,8 @@ from typing import Any
 
 from ortools.sat.python import cp_model
 
+from packer.solver.certificate_rules import Rules, needed, within
+
 Document = Mapping[str, Any]
 
 EFFORT = 300.0
@@ -27,7 +29,7 @@ def is_impossible(
         below: Only placements cheaper than this count; None counts all.
         requirements: Only these must be met; None means all.
     """
-    rules = _Rules(instance, requirements)
+    rules = Rules(instance, requirements)
     model = _Model(instance, rules)
     if below is not None:
         model.model.add(model.cost() <= below - 1)
@@ -38,44 +40,10 @@ def is_impossible(
     return bool(solver.solve(model.model) == cp_model.INFEASIBLE)
 
 
-class _Rules:
-    """Which requirements hold."""
-
-    def __init__(self, instance: Document, requirements: Sequence[str] | None) -> None:
-        self._kept = None if requirements is None else frozenset(requirements)
-        self.constraints = [
-            one
-            for position, one in enumerate(instance["constraints"])
-            if self.holds(f"constraint:{position}")
-        ]
-        partners = {one["items"][1] for one in self.constraints if one["type"] == "affinity"}
-        self.items = [
-            item
-            for item in instance["items"]
-            if item["count"] and (self.must(item) or item["name"] in partners)
-        ]
-
-    def holds(self, requirement: str) -> bool:
-        return self._kept is None or requirement in self._kept
-
-    def must(self, item: Document) -> bool:
-        return self.holds(f"count:{item['name']}")
-
-    def limit(self, item: Document, scope: str) -> int | None:
-        if not self.holds(f"antiaff:{item['name']}:{scope}"):
-            return None
-        most = item.get(f"max_per_{scope}")
-        return None if most is None else int(most)
-
-    def types(self, item: Document, alternative: Document) -> Sequence[str] | None:
-        allowed: Sequence[str] | None = alternative.get("gpu_types") or None
-        return allowed if self.holds(f"types:{item['name']}") else None
-
-
 class _Model:
     """Booleans and counts of the search."""
 
-    def __init__(self, instance: Document, rules: _Rules) -> None:
+    def __init__(self, instance: Document, rules: Rules) -> None:
         self.instance, self.rules = instance, rules
         self.model = cp_model.CpModel()
         self.types = instance["node_types"]
@@ -113,7 +81,7 @@ class _Model:
             one["type"] == "affinity" and one["scope"] == "gpu" and one["items"][1] == item["name"]
             for one in self.rules.constraints
         )
-        alternatives = item["alts"] if spans else _needed(item["alts"])
+        alternatives = item["alts"] if spans else needed(item["alts"])
         for alternative in alternatives:
             for t, n in self.nodes:
                 for group in self._groups(alternative, t):
@@ -136,13 +104,13 @@ class _Model:
         one, shares = self.types[t], alternative["shares"]
         if allowed is not None and one["gpu_type"] not in allowed:
             return None
-        if len(group) < len(shares) or not _within(alternative["node"], one["node_cap"]):
+        if len(group) < len(shares) or not within(alternative["node"], one["node_cap"]):
             return None
         name = item["name"]
         count = self.model.new_int_var(0, item["count"], "")
         on_gpu = defaultdict(list)
         for share, times in Counter(map(tuple, shares)).items():
-            fitting = [g for g in group if _within(share, self._capacity(t, g))]
+            fitting = [g for g in group if within(share, self._capacity(t, g))]
             amounts = {g: self.model.new_int_var(0, item["count"], "") for g in fitting}
             self.model.add(cp_model.LinearExpr.sum(list(amounts.values())) == times * count)
             for g, amount in amounts.items():
@@ -250,28 +218,3 @@ class _Model:
         if kind == "gpu_price":
             return sum(self.types[t]["gpu_price"] * v for (t, _, _), v in self.used.items())
         return sum(self.types[t]["node_price"] * v for (t, _), v in self.node_used.items())
-
-
-def _needed(alternatives: Sequence[Document]) -> list[Document]:
-    """Alternatives without those that another one can always stand in for."""
-    needed: list[Document] = []
-    for one in sorted(alternatives, key=lambda a: [sum(c) for c in zip(*a["shares"], strict=True)]):
-        if not any(_stands_in(other, one) for other in needed):
-            needed.append(one)
-    return needed
-
-
-def _stands_in(small: Document, large: Document) -> bool:
-    few, many = sorted(small["shares"], reverse=True), sorted(large["shares"], reverse=True)
-    types = small.get("gpu_types") or None
-    return (
-        (types is None or set(large.get("gpu_types") or ["any"]) <= set(types))
-        and (large["one_link"] or len(few) == 1 or not small["one_link"])
-        and len(few) <= len(many)
-        and _within(small["node"], large["node"])
-        and all(_within(a, b) for a, b in zip(few, many, strict=False))
-    )
-
-
-def _within(need: Sequence[int], room: Sequence[int]) -> bool:
-    return all(a <= b for a, b in zip(need, room, strict=True))

@@ -20,7 +20,7 @@ from packer.solver.first_fit import FirstFit
 from packer.solver.geometry import Geometry
 from packer.solver.instance import Rule
 from packer.solver.packing import Packing
-from packer.solver.relaxation import RowPrices
+from packer.solver.relaxation_result import RowPrices
 from packer.solver.uniform_price import uniform_prices
 
 Integers = NDArray[np.int64]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from packer.solver.bound import ProvenBound
+from packer.solver.branching import ProvenBound
 from packer.solver.columns import build_columns
 from packer.solver.dominance import undominated
 from packer.solver.geometry import build_geometry

@@ -7,7 +7,8 @@ use, where the model is a fraction of the whole and the answer is usually found,
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from packer.solver.exact import ExactModel, Expression
+from packer.solver.exact import ExactModel
+from packer.solver.exact_spots import Expression
 from packer.solver.geometry import Geometry
 from packer.solver.instance import Placed
 from packer.solver.levels import EXACT_VARIABLES

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from packer.solver.card_classes import cost_of_everything
-from packer.solver.exact import ExactModel, Expression
+from packer.solver.exact import ExactModel
+from packer.solver.exact_spots import Expression
 from packer.solver.instance import Placed
 from packer.solver.moving import Key, kept_cost, kept_replicas, move_cost, places_now
 from packer.solver.packing import Packing

@@ -5,7 +5,8 @@ from functools import partial
 
 import numpy as np
 
-from packer.solver.bound import objective_grid, prove_bound
+from packer.solver.bound import prove_bound
+from packer.solver.branching import objective_grid
 from packer.solver.budget import BudgetSearch
 from packer.solver.card_classes import cost_of_everything
 from packer.solver.consolidation import Consolidation

@@ -6,7 +6,6 @@ capacity, y <= gpus·z, z <= y, and spread limits. Columns are priced in as they
 an instance with a hundred thousand of them is solved over a few thousand.
 """
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,56 +14,10 @@ from ortools.linear_solver import pywraplp
 
 from packer.solver.card_classes import card_classes, cost_of_everything, node_cost
 from packer.solver.columns import Columns, build_columns
-from packer.solver.dual_feasible import DualFeasibleFunction
 from packer.solver.instance import Instance
+from packer.solver.relaxation_result import FunctionRow, RelaxationResult, RowPrices
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class FunctionRow:
-    """A dual feasible function used as one more dimension of a node type."""
-
-    node_type: int
-    dim: int
-    function: DualFeasibleFunction
-
-
-@dataclass
-class RowPrices:
-    """Dual value of every capacity row, nonnegative, in the instance's own units.
-
-    Attributes:
-        capacity: [types, dims]. node: [types, node dims]. gpu_node, node_gpu: [types].
-        functions: One per function row, for a numerator of one.
-        spread_gpu, spread_node: By (item, node type).
-    """
-
-    capacity: Floats
-    node: Floats
-    gpu_node: Floats
-    node_gpu: Floats
-    functions: Floats
-    spread_gpu: dict[tuple[int, int], float] = field(default_factory=dict)
-    spread_node: dict[tuple[int, int], float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class RelaxationResult:
-    """An optimum of the relaxation.
-
-    Attributes:
-        x: Replicas per column of the instance (mostly zero).
-        y: GPUs per card class. z: nodes per type.
-        unserved: Replicas that found no room, per item.
-    """
-
-    objective: float
-    x: Floats
-    y: Floats
-    z: Floats
-    unserved: Floats
-    prices: RowPrices
 
 
 class Relaxation:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from ortools.sat.python import cp_model
 
-from packer.solver.exact import ExactModel, Expression
+from packer.solver.exact import ExactModel
+from packer.solver.exact_spots import Expression
 from packer.solver.instance import Placed
 from packer.solver.stopping import Clock
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from packer.solver.instance_document import format_placed
+from packer.solver.instance_writer import format_placed
 from packer.solver.outcome import Solution, Status
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from packer.solver.bound import quick_bound
 from packer.solver.card_classes import cost_of_everything
-from packer.solver.certificate import certificate_document, search_document
+from packer.solver.certificate_document import certificate_document, search_document
 from packer.solver.dominance import undominated
 from packer.solver.incumbent import Incumbent, Report
 from packer.solver.infeasibility import Conflict

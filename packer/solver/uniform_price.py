@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from packer.solver.card_classes import CardClass
 from packer.solver.columns import Columns
-from packer.solver.relaxation import RowPrices
+from packer.solver.relaxation_result import RowPrices
 
 
 def uniform_prices(
