@@ -1,0 +1,125 @@
+"""What cards can run, and what an operation reserves there beyond its result."""
+
+import pytest
+
+from packer.domain.quantization import ELEMENT_TYPES_BY_NAME
+from packer.memory.compute_cuda import allocation_bytes, batch_rows, can_run, has_flash_kernel
+from packer.memory.compute_tensor import F32, GraphTensor
+
+HOST = 1
+
+
+def tensor(kind: str, *shape: int, operation: str = "none") -> GraphTensor:
+    full = (*shape, 1, 1, 1)
+    return GraphTensor(operation, ELEMENT_TYPES_BY_NAME[kind], (full[0], full[1], full[2], full[3]))
+
+
+def node(operation: str, *sources: GraphTensor, variant: str = "") -> GraphTensor:
+    return GraphTensor(operation, F32, sources[0].shape, sources, variant)
+
+
+def attention(
+    rows: int,
+    head: int = 128,
+    heads: int = 32,
+    kv_heads: int = 8,
+    kinds: tuple[str, str] = ("f16", "f16"),
+    cells: int = 4096,
+    head_v: int = 0,
+) -> GraphTensor:
+    query = tensor("f32", head, rows, heads)
+    key = tensor(kinds[0], head, cells, kv_heads)
+    value = tensor(kinds[1], head_v or head, cells, kv_heads)
+    mask = tensor("f16", cells, rows)
+    return GraphTensor(
+        "flash_attn", F32, (head_v or head, heads, rows, 1), (query, key, value, mask)
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "runs"),
+    [
+        (node("mul_mat", tensor("q4_K", 256, 8), tensor("f32", 256, 4)), True),
+        (node("mul_mat", tensor("tq1_0", 256, 8), tensor("f32", 256, 4)), False),
+        (node("mul_mat", tensor("q4_K", 256, 8), tensor("f16", 256, 4)), False),
+        (node("mul_mat", tensor("f16", 256, 8), tensor("f16", 256, 4)), True),
+        (node("mul_mat_id", tensor("q4_K", 256, 8), tensor("f32", 256, 4)), True),
+        (
+            node("mul_mat_id", tensor("q4_K", 256, 8), tensor("f32", 256), variant="precise"),
+            False,
+        ),
+        (node("get_rows", tensor("q4_K", 256, 8), tensor("i32", 4)), True),
+        (node("get_rows", tensor("iq4_nl", 256, 8), tensor("i32", 4)), True),
+        (node("get_rows", tensor("iq4_nl", 64, 8), tensor("i32", 4)), False),
+        (node("get_rows", tensor("nvfp4", 256, 8), tensor("i32", 4)), False),
+        (node("add", tensor("f32", 8), tensor("bf16", 8)), False),
+        (node("add", tensor("f32", 8), tensor("f16", 8)), True),
+        (node("unary", tensor("f32", 8), variant="silu"), True),
+        (node("repeat", tensor("q8_0", 32)), False),
+        (node("concat", tensor("f32", 8), tensor("f32", 8)), True),
+    ],
+)
+def test_what_a_card_can_run(found: GraphTensor, runs: bool) -> None:
+    assert can_run(found, 0, HOST) is runs
+
+
+def test_an_operand_on_another_card_cannot_be_read() -> None:
+    weight = tensor("f16", 256, 8)
+    found = node("mul_mat", weight, tensor("f32", 256, 4))
+    weight.home = 1
+    assert not can_run(found, 0, host=2)
+    weight.home = 2
+    assert can_run(found, 0, host=2)
+
+
+def test_a_row_that_is_padded_takes_more_on_a_card() -> None:
+    narrow = tensor("q8_0", 96, 10)
+    assert allocation_bytes(narrow, is_card=False) == 10 * 102
+    assert allocation_bytes(narrow, is_card=True) == 10 * 102 + 13 * 34
+
+
+@pytest.mark.parametrize(
+    ("operation", "rows"),
+    [("get_rows", 0), ("mul_mat", 4), ("mul_mat_id", 5), ("rope", 5), ("add", 20)],
+)
+def test_rows_that_decide_where_a_host_weight_is_used(operation: str, rows: int) -> None:
+    assert batch_rows(tensor("f32", 3, 4, 5, operation=operation)) == rows
+
+
+@pytest.mark.parametrize(
+    ("found", "fits"),
+    [
+        (attention(1), True),
+        (attention(1, kinds=("q8_0", "q8_0")), True),
+        (attention(1, kinds=("iq4_nl", "q8_0")), False),
+        (attention(1, head=112), True),
+        (attention(1, head=32), False),
+        (attention(1, head=128, head_v=64), False),
+        (attention(1, head=192, head_v=128, heads=64), True),
+        (attention(1, head=192, head_v=128, heads=24), False),
+        (attention(1, head=320, head_v=256, heads=64, kv_heads=2), True),
+        (attention(1, head=512, heads=32), True),
+        (attention(1, head=576, head_v=512, heads=16, kv_heads=1), True),
+        (attention(1, head=576, head_v=512, heads=1, kv_heads=1), False),
+    ],
+)
+def test_heads_and_caches_with_a_flash_attention_kernel(found: GraphTensor, fits: bool) -> None:
+    assert has_flash_kernel(found) is fits
+
+
+def test_flash_attention_of_a_prompt_needs_keys_and_values_in_half_precision() -> None:
+    halves = allocation_bytes(attention(512), is_card=True)
+    quarters = allocation_bytes(attention(512, kinds=("q8_0", "q8_0")), is_card=True)
+    assert quarters - halves == 2 * 2 * 128 * 4096 * 8
+
+
+def test_flash_attention_of_one_token_reads_a_cache_of_one_type_as_it_is() -> None:
+    plain = allocation_bytes(attention(1), is_card=True)
+    assert allocation_bytes(attention(1, kinds=("q8_0", "q8_0")), is_card=True) == plain
+    mixed = allocation_bytes(attention(1, kinds=("q8_0", "q4_0")), is_card=True)
+    assert mixed - plain == 2 * 2 * 128 * 4096 * 8
+
+
+def test_flash_attention_without_a_kernel_reserves_its_result_alone() -> None:
+    found = attention(1, head=32)
+    assert allocation_bytes(found, is_card=True) == allocation_bytes(found, is_card=False)
