@@ -59,6 +59,8 @@ def buffers(
     options: ServerOptions,
     visible: tuple[Card, ...],
     has_flash_attention: bool,
+    *,
+    build: str = BUILD,
 ) -> ComputeBuffers:
     """Compute buffers of one context."""
     layout = model_layout(read_hyperparameters(model).block_count, options, visible)
@@ -69,7 +71,7 @@ def buffers(
         options,
         visible,
         has_flash_attention=has_flash_attention,
-        build=BUILD,
+        build=build,
     )
 
 
