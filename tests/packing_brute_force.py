@@ -19,6 +19,20 @@ def optimum(instance: Document) -> int | None:
     return best
 
 
+def _is_option(instance: Document, item: Document, option: Option) -> bool:
+    a, t, n, gpus = option
+    alternative, node_type = item["alts"][a], instance["node_types"][t]
+    links = node_type.get("links") if alternative["one_link"] and len(gpus) > 1 else None
+    return (
+        (not alternative["gpu_types"] or node_type["gpu_type"] in alternative["gpu_types"])
+        and n in range(node_type["count"])
+        and n not in node_type.get("unavailable", [])
+        and len(gpus) == len(set(gpus)) == len(alternative["shares"])
+        and all(gpu in range(node_type["gpus"]) for gpu in gpus)
+        and (not links or any(set(gpus) <= set(link) for link in links))
+    )
+
+
 def _options(instance: Document, item: Document) -> list[Option]:
     found = []
     for a, alternative in enumerate(item["alts"]):
@@ -123,3 +137,23 @@ def _cost(instance: Document, chosen: list[Option]) -> int:
     if instance["objective"] == "gpu_price":
         return sum(types[t]["gpu_price"] for t, _, _ in gpus)
     return sum(types[t]["node_price"] for t, _ in nodes)
+
+
+def judged_objective(instance: Document, placed: list[Document]) -> int:
+    """Objective of given placements, after checking every rule; for small fleets.
+
+    Raises:
+        AssertionError: A rule is broken.
+    """
+    items = {item["name"]: item for item in instance["items"]}
+    for item in instance["items"]:
+        assert sum(one["item"] == item["name"] for one in placed) == item["count"], item["name"]
+    replicas = [items[one["item"]] for one in placed]
+    chosen: list[Option] = []
+    for one, item in zip(placed, replicas, strict=True):
+        option = (one["alt"], one["node"][0], one["node"][1], tuple(one["gpus"]))
+        assert _is_option(instance, item, option), one
+        chosen.append(option)
+        assert _fits(instance, replicas, chosen), one
+    assert _rules_hold(instance, replicas, chosen)
+    return _cost(instance, chosen)

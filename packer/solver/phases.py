@@ -15,9 +15,11 @@ from packer.solver.first_fit import FirstFit
 from packer.solver.guided_fill import guided_fill
 from packer.solver.incumbent import NEAR_ENOUGH, Incumbent
 from packer.solver.levels import minimise_objective, whole_model
+from packer.solver.moving import kept_cost, move_cost, places_now
 from packer.solver.neighbourhood import NeighbourhoodSearch
 from packer.solver.packing import Packing
 from packer.solver.repack import repaired
+from packer.solver.search import run_search
 
 Phase = Callable[[], None]
 
@@ -77,6 +79,11 @@ def _replanning(run: Incumbent) -> Iterator[Phase]:
     yield partial(prove, run, 1)
     if run.placed is None:
         return
+    if run.limits.trades_moves:
+        if run.has_spots_up_to(EXACT_SPOTS // 2):
+            yield partial(trade, run)
+        yield partial(improve_with_few_moves, run)
+        yield partial(stop, run)
     if run.has_spots_up_to(EXACT_SPOTS // 2):
         # What runs is often the best already, and then the proof is all there is to do.
         yield partial(search_whole, run)
@@ -191,6 +198,33 @@ def improve_with_few_moves(run: Incumbent) -> None:
     run.replace(packing)
 
 
+def trade(run: Incumbent) -> None:
+    """Cost against moves, as the limits weigh them, by the exact model of everything."""
+    current, limits = run.instance.current, run.limits
+    if current is None:
+        return
+    exact = whole_model(run.geometry, run.all_alternatives())
+    exact.hint(run.placed or ())
+    kept = exact.kept()
+    now = places_now(run.instance)
+    if limits.max_moves is not None:
+        exact.model.add(sum(kept.values()) >= now.total() - limits.max_moves)
+    saved = sum(move_cost(current, key) * variable for key, variable in kept.items())
+    cost_first = 1 + kept_cost(current, now)
+    weight = limits.move_weight
+    aim = exact.cost() * cost_first - saved if weight is None else exact.cost() - weight * saved
+    found = run_search(exact, aim, run.clock, effort=8.0 * limits.effort)
+    if found.placed is not None:
+        run.replace(Packing(run.geometry, found.placed))
+
+
+def stop(run: Incumbent) -> None:
+    """Nothing more is to be tried."""
+    run.settled = True
+
+
 def settle(run: Incumbent) -> None:
     """Where things run, a plan from scratch is worth its moves only if it is much cheaper."""
-    run.settled = run.is_within(NEAR_ENOUGH)
+    dearest = int(max(run.geometry.gpu_cost.max(initial=0), run.geometry.node_cost.max(initial=0)))
+    one_off = run.objective is not None and run.objective - run.bound_value <= dearest
+    run.settled = one_off or run.is_within(NEAR_ENOUGH)

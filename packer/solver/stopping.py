@@ -26,6 +26,11 @@ class Limits:
     max_moves: int | None = None
     move_weight: int | None = None
 
+    @property
+    def trades_moves(self) -> bool:
+        """Whether moves are limited or weighed, not only kept few at equal cost."""
+        return self.max_moves is not None or self.move_weight is not None
+
 
 @dataclass
 class Clock:
