@@ -1,9 +1,10 @@
 """Which blocks of a model must be built: repetitions reserve nothing that the first ones do not."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from packer.domain.model import ModelFile
+from packer.memory.compute_graphs.quirks import by_layer, stacked_number
 from packer.memory.hyperparameters import HyperParameters, read_hyperparameters
 from packer.memory.identity_cache import derived_once
 
@@ -11,7 +12,8 @@ _LONGEST_PERIOD = 8
 _SPARSE_BLOCKS_OF_GEMMA3N = 10
 _PLAIN_TYPES = frozenset({"f32", "f16", "bf16"})
 _UNUSUAL_TYPES = frozenset({"tq1_0", "tq2_0", "q8_1", "q8_K", "nvfp4", "iq4_nl", "mxfp4", "f16"})
-_EVERY_FOURTH_DIFFERS = frozenset({"llama4", "smollm3"})
+_EVERY_FOURTH_DIFFERS = frozenset({"afmoe", "llama4", "smollm3"})
+_EVERY_FOURTH_FROM_FIRST_DIFFERS = frozenset({"smallthinker"})
 
 Home = Callable[[str, int], int]
 
@@ -49,10 +51,14 @@ def block_kinds(model: ModelFile) -> BlockKinds:
                 rows[block].append((parts[2], tensor.shape, tensor.type.name))
                 names[block].append(tensor.name)
     shapes = [
-        (_behaviour(sizes, block), _fuses(row), tuple((stem, shape) for stem, shape, _ in row))
+        (
+            _behaviour(model, sizes, block),
+            _fuses(row),
+            tuple((stem, shape) for stem, shape, _ in row),
+        )
         for block, row in enumerate(rows)
     ]
-    types = [(_behaviour(sizes, block), tuple(row)) for block, row in enumerate(rows)]
+    types = [(_behaviour(model, sizes, block), tuple(row)) for block, row in enumerate(rows)]
     outside = tuple(
         (tensor.name, tensor.shape)
         for tensor in model.tensors
@@ -157,7 +163,7 @@ def _best_period(marks: Sequence[object], start: int, kept: int) -> tuple[int, i
     return best
 
 
-def _behaviour(sizes: HyperParameters, block: int) -> tuple[bool, ...]:
+def _behaviour(model: ModelFile, sizes: HyperParameters, block: int) -> tuple[Hashable, ...]:
     """What an architecture does differently in a block although its tensors look the same."""
     name = sizes.architecture
     return (
@@ -166,6 +172,10 @@ def _behaviour(sizes: HyperParameters, block: int) -> tuple[bool, ...]:
         block >= sizes.cached_layers,
         name == "gemma3n" and block < _SPARSE_BLOCKS_OF_GEMMA3N,
         name in _EVERY_FOURTH_DIFFERS and (block + 1) % 4 == 0,
+        name in _EVERY_FOURTH_FROM_FIRST_DIFFERS and block % 4 == 0,
+        stacked_number(model, block),
+        by_layer(model, "attention.rope_pattern", block),
+        by_layer(model, "swiglu_clamp_exp", block) > 0,
     )
 
 

@@ -8,6 +8,7 @@ from packer.memory.compute_graphs.context import Batch, GraphContext
 from packer.memory.compute_graphs.operations import GraphOperations
 from packer.memory.compute_graphs.quirks import (
     WITHOUT_ROPE_FACTORS,
+    by_layer,
     reads_bias,
     reads_scale,
 )
@@ -54,10 +55,7 @@ class GraphWeights(GraphOperations):
 
     def of_layer(self, key: str, layer: int) -> float:
         """A number of the model's metadata that may differ from block to block."""
-        value = self.model.metadata.get(f"{self.model.architecture}.{key}", 0)
-        if isinstance(value, tuple):
-            value = value[layer] if layer < len(value) else 0
-        return value if isinstance(value, (int, float)) else 0
+        return by_layer(self.model, key, layer)
 
     def whole(self, key: str, default: int = 0) -> int:
         """A whole number of the model's metadata."""

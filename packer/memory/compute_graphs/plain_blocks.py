@@ -14,7 +14,7 @@ from packer.memory.compute_graphs.decoders import (
 from packer.memory.compute_graphs.model_graph import ModelGraph
 from packer.memory.compute_graphs.plain_networks import network
 from packer.memory.compute_graphs.plain_traits import Plain, Sum
-from packer.memory.compute_graphs.quirks import deepstack_count
+from packer.memory.compute_graphs.quirks import stacked_number
 from packer.memory.compute_tensor import F16, F32, GraphTensor
 
 _OUTSIDE = -1
@@ -42,8 +42,9 @@ class PlainBlocks:
 
     def _block(self, hidden: GraphTensor, layer: int) -> GraphTensor:
         graph, how = self._graph, self._how
-        if how.stacked == "before":
-            hidden = self._add_mapped(hidden, layer)
+        stacked = stacked_number(graph.model, layer)
+        if how.stacked == "before" and stacked >= 0:
+            hidden = graph.add_stacked(hidden, stacked)
         normed = self._norm(hidden, layer, how.before_attention)
         own = normed
         if how.own_attention_norm and graph.has(layer, how.own_attention_norm):
@@ -62,18 +63,9 @@ class PlainBlocks:
         result = (how.network or network)(graph, how, normed, layer)
         result = self._norm(result, layer, how.after_network)
         result = self._add(result, hidden, "network")
-        if how.stacked == "behind" and layer < deepstack_count(graph.model):
-            result = graph.add_stacked(result, layer + 1)
+        if how.stacked == "behind" and stacked >= 0:
+            result = graph.add_stacked(result, stacked)
         return result
-
-    def _add_mapped(self, hidden: GraphTensor, layer: int) -> GraphTensor:
-        """A block's input with the deep embedding that the file maps to it."""
-        graph = self._graph
-        mapping = graph.model.metadata.get(f"{graph.model.architecture}.deepstack_mapping", ())
-        number = mapping[layer] if isinstance(mapping, tuple) and layer < len(mapping) else -1
-        if layer == 0 or not isinstance(number, int) or number < 0:
-            return hidden
-        return graph.add_stacked(hidden, number)
 
     def _side_by_side(
         self, result: GraphTensor, hidden: GraphTensor, normed: GraphTensor, layer: int

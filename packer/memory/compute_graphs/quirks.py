@@ -10,6 +10,7 @@ from packer.domain.model import ModelFile
 from packer.memory.hyperparameters import HyperParameters
 from packer.memory.identity_cache import derived_once
 
+_NONE = -1
 _HEADS = ("attn_q", "attn_k", "attn_v")
 _ALWAYS_FOUR_AXES = frozenset(
     {"paddleocr", "qwen2vl", "qwen35", "qwen35moe", "qwen3vl", "qwen3vlmoe"}
@@ -94,6 +95,27 @@ def deepstack_count(model: ModelFile) -> int:
     if prefix not in _STACKED_BY_MAPPING or not isinstance(mapping, tuple):
         return 0
     return len({number for number in mapping if isinstance(number, int) and number >= 0})
+
+
+def by_layer(model: ModelFile, key: str, layer: int) -> float:
+    """A number of the model's metadata that may differ from block to block."""
+    value = model.metadata.get(f"{model.architecture}.{key}", 0)
+    if isinstance(value, tuple):
+        value = value[layer] if layer < len(value) else 0
+    return value if isinstance(value, (int, float)) else 0
+
+
+def stacked_number(model: ModelFile, layer: int) -> int:
+    """Which deep embedding a block adds; negative is none.
+
+    Source: llama.cpp b11434, src/models/granite.cpp (before a block), qwen3vl.cpp (behind it).
+    """
+    if model.architecture in _STACKED_BY_COUNT:
+        return layer + 1 if layer < deepstack_count(model) else _NONE
+    mapping = model.metadata.get(f"{model.architecture}.deepstack_mapping", ())
+    if model.architecture not in _STACKED_BY_MAPPING or not isinstance(mapping, tuple):
+        return _NONE
+    return int(by_layer(model, "deepstack_mapping", layer)) if 0 < layer < len(mapping) else _NONE
 
 
 @derived_once

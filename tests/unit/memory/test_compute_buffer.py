@@ -16,6 +16,7 @@ from packer.memory.hyperparameters import read_hyperparameters
 from packer.memory.layer_split import model_layout
 from packer.memory.resolution import resolve_context
 from packer.memory.result import Card
+from tests.memory_models import MadeUp
 from tests.memory_truth import cards as cards_of
 from tests.memory_truth import measured_model, tiny_model
 
@@ -216,3 +217,22 @@ def with_nextn(model: ModelFile, block: int) -> ModelFile:
     )
     metadata = {**model.metadata, f"{prefix}.nextn_predict_layers": 1}
     return replace(model, metadata=metadata, tensors=(*kept, *copied, *more))
+
+
+def test_deep_embeddings_of_images_live_until_the_last_block_that_adds_one() -> None:
+    """Wherever that block is, and although all blocks look alike."""
+    count = 24
+    keys = {"residual_scale": 1.0, "logit_scale": 1.0}
+
+    def granite(*places: int) -> ModelFile:
+        mapping = [-1] * count
+        for number, place in enumerate(places):
+            mapping[place] = number
+        mapped = keys | ({"deepstack_mapping": tuple(mapping)} if places else {})
+        return MadeUp("granite", layers=count, width=1024, keys=mapped).file()
+
+    plain, early, late = (
+        computed(model, "-c 4096 -np 1").cards[0].bytes
+        for model in (granite(), granite(0, 1, 2), granite(0, 9, 18))
+    )
+    assert plain + 2 * 512 * 1024 * 4 <= early <= late
