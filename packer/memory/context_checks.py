@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from packer.domain.quantization import ElementType
 from packer.domain.server_options import FlashAttention, ServerOptions
 from packer.errors import InvalidInput, Problem
+from packer.memory.compute_context import pooling
 from packer.memory.hyperparameters import HyperParameters
 from packer.memory.identity_cache import derived_once
 from packer.memory.layer_split import HOST
@@ -19,7 +20,7 @@ def check_context(model: HyperParameters, context: ResolvedContext, options: Ser
     Raises:
         InvalidInput: Every reason at once.
 
-    Source: llama.cpp b11434, src/llama-context.cpp, llama_init_from_model().
+    Source: llama.cpp b11434, src/llama-context.cpp, llama_init_from_model() and graph_reserve().
     """
     problems = tuple(_problems(model, context, options))
     if problems:
@@ -47,6 +48,21 @@ def check_cache_buffers(cache: Mapping[int, int]) -> None:
         )
 
 
+def _pooling_problems(
+    model: HyperParameters, context: ResolvedContext, options: ServerOptions
+) -> Iterator[Problem]:
+    """A batch is rounded up to a whole number per slot, the rows that are pooled are not."""
+    tokens = min(context.context_cells, context.ubatch_size)
+    if tokens % context.slots and pooling(model, options) == "mean":
+        most = max(context.slots, tokens - tokens % context.slots)
+        yield Problem(
+            code="P0518",
+            title=f"{context.slots} slots cannot share a batch of {tokens} tokens",
+            why="with mean pooling llama.cpp aborts when it starts unless the slots divide it",
+            help=f"use --ubatch-size {most}, or other slots",
+        )
+
+
 def _problems(
     model: HyperParameters, context: ResolvedContext, options: ServerOptions
 ) -> Iterator[Problem]:
@@ -63,6 +79,7 @@ def _problems(
             why="llama.cpp aborts when it starts",
             help=f"raise --batch-size (with --embedding also --ubatch-size) to {context.slots}",
         )
+    yield from _pooling_problems(model, context, options)
     if model.is_mla and context.type_k is not context.type_v:
         yield Problem(
             code="P0507",

@@ -1,5 +1,6 @@
 """Slots, cells, batches and outputs as llama-server resolves them."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -118,6 +119,18 @@ def test_fewer_cells_than_slots_are_refused() -> None:
 def test_a_batch_smaller_than_the_slots_is_refused(options: ServerOptions) -> None:
     with pytest.raises(InvalidInput, match="P0517"):
         check_context(MODEL, resolve_context(MODEL, options), options)
+
+
+def test_mean_pooling_of_slots_that_do_not_divide_the_batch_is_refused() -> None:
+    asked = ServerOptions(context_size=4096, slots=3, embedding=True, pooling="mean")
+    with pytest.raises(InvalidInput, match=r"P0518[^$]*--ubatch-size 510"):
+        check_context(MODEL, resolve_context(MODEL, asked), asked)
+    for fine in (
+        replace(asked, ubatch_size=510),
+        replace(asked, slots=4),
+        replace(asked, pooling="cls"),
+    ):
+        check_context(MODEL, resolve_context(MODEL, fine), fine)
 
 
 def test_an_unknown_cache_type_is_refused_with_the_known_ones() -> None:
