@@ -12,6 +12,9 @@ from enum import StrEnum
 from packer.domain.basis import Basis
 from packer.domain.node import Sharing
 from packer.domain.workload import Objective, Spread
+from packer.performance.figure import SpeedBasis
+from packer.performance.learnt import Learnt
+from packer.plan.plan_fields import LEFT_OUT
 
 API_VERSION = "gpu-packer/v1"
 
@@ -45,6 +48,9 @@ class PlacedVariant:
         context_per_slot: [tokens]. slots: conversations at once.
         layers_per_gpu: Layers per card, in the order of ``gpus``; the output layer counts as one.
         basis: Worst basis of the bytes.
+        speculation: How it drafts where the planner may choose, such as ``mtp, depth 2``.
+        cpu_expert_layers: Layers whose experts stay in the node's memory, ``--n-cpu-moe``.
+        cache_cells: Cells all slots share, where they share them and the planner sized the pool.
     """
 
     quantization: str
@@ -63,6 +69,9 @@ class PlacedVariant:
     draft_mount: str = ""
     projector_model: str = ""
     projector_mount: str = ""
+    speculation: str = field(default="", metadata=LEFT_OUT)
+    cpu_expert_layers: int = field(default=0, metadata=LEFT_OUT)
+    cache_cells: int = field(default=0, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,41 @@ class HostBytes:
 
 
 @dataclass(frozen=True)
+class PlannedFigure:
+    """One estimate of speed with its band; ``basis`` is measured, calibrated or default."""
+
+    value: float
+    low: float
+    high: float
+    basis: SpeedBasis
+
+
+@dataclass(frozen=True)
+class PlannedSpeed:
+    """Speed of one replica, alone on its cards unless said otherwise.
+
+    Attributes:
+        decode_tokens_per_second: Of one slot, while ``slots`` of them decode at ``depth``.
+        prefill_tokens_per_second: Of a prompt as long as ``depth``.
+        slots: Slots busy in 95 of 100 moments; all of them without a demand.
+        first_token_p95_seconds: At its share of the demand, with the cards' time it was given.
+        load_permille: Part of each card's time it needs to reach its goals; 0 without a demand.
+        requests_per_second: Its share of the demand; 0 without one.
+        overflow_probability: Chance that the tokens in flight exceed a shared cache.
+    """
+
+    decode_tokens_per_second: PlannedFigure
+    decode_aggregate_tokens_per_second: PlannedFigure
+    prefill_tokens_per_second: PlannedFigure
+    depth: int
+    slots: int
+    first_token_p95_seconds: float | None = None
+    load_permille: int = 0
+    requests_per_second: float = 0.0
+    overflow_probability: float = 0.0
+
+
+@dataclass(frozen=True)
 class Placement:
     """One replica: where it goes, what it runs, what it takes.
 
@@ -107,6 +151,7 @@ class Placement:
         node: Node name. gpus: Card indices on that node, in CUDA order of the process.
         argv: Exact command line, program first; the model is the path inside the pod.
         devices: Bytes per card, in the order of ``gpus``.
+        speed: What it will do; None where the fleet says nothing about speed or demand.
     """
 
     workload: str
@@ -117,6 +162,7 @@ class Placement:
     argv: tuple[str, ...]
     devices: tuple[DeviceBytes, ...]
     host: HostBytes
+    speed: PlannedSpeed | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -178,12 +224,55 @@ class Alternative:
 
 
 @dataclass(frozen=True)
+class ServedBand:
+    """Which requests a workload serves of those that name the same model.
+
+    A gateway sends a request to the workload with the smallest ``max_prompt_tokens`` that is at
+    least the length of its prompt.
+
+    Attributes:
+        route: Name clients ask for; several workloads share it.
+        above_prompt_tokens: Longest prompt that goes to the band below; 0 for the first.
+        max_prompt_tokens: Longest prompt that goes here.
+        max_tokens: Prompt and answer together: the context of a slot.
+    """
+
+    route: str
+    above_prompt_tokens: int
+    max_prompt_tokens: int
+    max_tokens: int
+
+
+@dataclass(frozen=True)
+class ServedDemand:
+    """What a workload's traffic is, and what was promised.
+
+    Attributes:
+        requests_per_second: What all replicas together are sized for.
+        input_p50, input_p95, output_p50, output_p95: Tokens of prompts and answers.
+        burstiness: Variance over mean of arrivals, 1 for independent ones.
+        goal_decode_tokens_per_second, goal_first_token_p95_seconds: What was asked; 0 is nothing.
+    """
+
+    requests_per_second: float
+    input_p50: int
+    input_p95: int
+    output_p50: int
+    output_p95: int
+    burstiness: float
+    goal_decode_tokens_per_second: float
+    goal_first_token_p95_seconds: float
+
+
+@dataclass(frozen=True)
 class WorkloadSummary:
     """What was asked for one workload and why it got what it got.
 
     Attributes:
         why_not_better: One line: why no earlier quantization, or ``""`` when the first was chosen.
         refused: Candidates that were refused, with the arithmetic.
+        decisions: What was chosen among slots, replicas and ways to speculate, and why.
+        band: Requests it serves, where several workloads share them by length.
         min_available: Replicas that must stay during a change.
     """
 
@@ -201,6 +290,9 @@ class WorkloadSummary:
     min_available: int
     why_not_better: str
     refused: tuple[Alternative, ...] = ()
+    demand: ServedDemand | None = field(default=None, metadata=LEFT_OUT)
+    decisions: tuple[Alternative, ...] = field(default=(), metadata=LEFT_OUT)
+    band: ServedBand | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -247,7 +339,11 @@ class Versions:
 
 @dataclass(frozen=True)
 class Policy:
-    """Rules the plan obeys."""
+    """Rules the plan obeys.
+
+    Attributes:
+        load_limit_permille: Most of a card's time that may be planned; 0 where no demand is known.
+    """
 
     objective: Objective
     headroom_bytes: int
@@ -256,6 +352,7 @@ class Policy:
     keep_together: tuple[tuple[str, ...], ...]
     seed: int
     gap_limit: str
+    load_limit_permille: int = field(default=0, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -309,6 +406,7 @@ class Plan:
         cards: Cards with at least one replica. cards_available: Cards in the inventory.
         price_per_hour: Of all used nodes; None when any price is unknown.
         moves: Changes against the plan this one was made from; None for a plan from nothing.
+        calibration: What the user's own measurements said, as far as it was used.
     """
 
     name: str
@@ -332,5 +430,6 @@ class Plan:
     notes: tuple[str, ...]
     run: Run
     moves: Moves | None = None
+    calibration: Learnt | None = field(default=None, metadata=LEFT_OUT)
     apiVersion: str = field(default=API_VERSION)  # noqa: N815 — the name Kubernetes tools expect
     kind: str = field(default="Plan")

@@ -1,7 +1,7 @@
 """plan.json: written with the same bytes for the same plan, and read without trust."""
 
 import hashlib
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from typing import Any
 
 from pydantic import ValidationError
@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 
 from packer.errors import InvalidInput, Location, Problem
 from packer.plan.plan import API_VERSION, Plan
+from packer.plan.plan_fields import written_fields
 from packer.spec.document import decode, locate
 from packer.spec.json_text import InvalidJson, format_json, parse_json
 from packer.spec.nodes import Mark
@@ -105,6 +106,7 @@ def _plain(value: Any) -> Any:
         return {key: _plain(item) for key, item in value.items()}
     if not is_dataclass(value):
         return value
-    names = [field.name for field in fields(value)]
-    ordered = sorted(names, key=lambda name: (name not in ("apiVersion", "kind"), name == _RUN))
+    ordered = sorted(
+        written_fields(value), key=lambda name: (name not in ("apiVersion", "kind"), name == _RUN)
+    )
     return {name: _plain(getattr(value, name)) for name in ordered}
