@@ -130,5 +130,5 @@ def _neighbours_agree(fleet: Fleet, names: set[str]) -> bool:
 def _value(fleet: Fleet, chosen: Sequence[Place]) -> Decimal:
     if fleet.objective is Objective.CARDS:
         return Decimal(len({(place.site.name, gpu) for place in chosen for gpu in place.gpus}))
-    prices = {place.site.name: place.site.pool.price for place in chosen}
-    return sum((price.on_demand or Decimal(0) for price in prices.values() if price), Decimal(0))
+    prices = {place.site.name: place.site.pool.price_per_hour for place in chosen}
+    return sum((price or Decimal(0) for price in prices.values()), Decimal(0))

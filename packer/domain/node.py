@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from packer.domain.gpu import GpuProduct
+from packer.domain.payment import Payment
 
 
 class Sharing(StrEnum):
@@ -29,6 +30,17 @@ class Price:
     currency: str = "USD"
     as_of: date | None = None
     source: str = ""
+    reserved_1y: Decimal | None = None
+    reserved_3y: Decimal | None = None
+
+    def under(self, payment: Payment) -> Decimal | None:
+        """Price per hour on these terms; None if it is unknown."""
+        return {
+            Payment.ON_DEMAND: self.on_demand,
+            Payment.SPOT: self.spot,
+            Payment.RESERVED_1Y: self.reserved_1y,
+            Payment.RESERVED_3Y: self.reserved_3y,
+        }[payment]
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,9 @@ class NodePool:
         node_names: Names of live nodes; empty means generated.
         gpu_uuids: Node name → card UUIDs in index order, for live inventories.
         unavailable: Names of nodes that may not be used (failed, drained).
+        payment: Terms the nodes are paid on; spot nodes may be taken back at any time.
+        instance_type: The provider's name of such a node; empty for hardware of one's own.
+        provider, region: Where it is rented; empty likewise.
     """
 
     name: str
@@ -68,6 +83,20 @@ class NodePool:
     node_names: tuple[str, ...] = ()
     gpu_uuids: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unavailable: tuple[str, ...] = ()
+    payment: Payment = Payment.ON_DEMAND
+    instance_type: str = ""
+    provider: str = ""
+    region: str = ""
+
+    @property
+    def price_per_hour(self) -> Decimal | None:
+        """Price of one node on the pool's terms; None if it is unknown."""
+        return self.price.under(self.payment) if self.price else None
+
+    @property
+    def may_be_interrupted(self) -> bool:
+        """Whether the provider may take a node back."""
+        return self.payment is Payment.SPOT
 
     def node_name(self, index: int) -> str:
         """Name of the index-th node of this pool."""

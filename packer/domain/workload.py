@@ -77,6 +77,7 @@ class Workload:
         allowed_gpus: Product names; empty allows every one.
         max_gpus: Most cards one replica may be split over; None is a whole node.
         prompt_cache_bytes: ``--cache-ram`` [bytes].
+        spot_allowed: Whether its replicas may sit on nodes that can be taken back at any time.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Workload:
     prompt_cache_bytes: int = 2 * 2**30
     context_checkpoints: int = 8
     min_available: int | None = None
+    spot_allowed: bool = False
 
 
 @dataclass(frozen=True)

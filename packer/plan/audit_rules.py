@@ -27,6 +27,7 @@ def broken_rules(
     yield from _broken_spread(placements, workloads, sites)
     yield from _broken_routers(placements, sites)
     yield from _broken_neighbours(placements, fleet)
+    yield from _refused_spot(placements, workloads, sites)
     yield from _wrong_totals(plan, sites)
 
 
@@ -83,6 +84,17 @@ def _broken_neighbours(placements: Sequence[Placement], fleet: Fleet) -> Iterato
                 yield f"{node}: {sorted(group)} must be kept together"
 
 
+def _refused_spot(
+    placements: Iterable[Placement],
+    workloads: Mapping[str, Workload],
+    sites: Mapping[str, Site],
+) -> Iterator[str]:
+    for placement in placements:
+        may_stop = sites[placement.node].pool.may_be_interrupted
+        if may_stop and not workloads[placement.workload].spot_allowed:
+            yield f"{placement.workload}: spot is not allowed, and {placement.node} is a spot node"
+
+
 def _wrong_totals(plan: Plan, sites: Mapping[str, Site]) -> Iterator[str]:
     cards = {(p.node, gpu) for p in plan.placements for gpu in p.gpus}
     nodes = sorted({node for node, _ in cards if node in sites})
@@ -90,8 +102,8 @@ def _wrong_totals(plan: Plan, sites: Mapping[str, Site]) -> Iterator[str]:
         yield f"the plan says {plan.cards} cards, its placements use {len(cards)}"
     value = Decimal(len(cards))
     if plan.objective is Objective.PRICE:
-        prices = [sites[node].pool.price for node in nodes]
-        known = [price.on_demand for price in prices if price and price.on_demand is not None]
+        prices = [sites[node].pool.price_per_hour for node in nodes]
+        known = [price for price in prices if price is not None]
         if len(known) != len(prices):
             yield "the objective is price, and a used node has none"
             return

@@ -31,9 +31,9 @@ class CardSetBaseline:
 def card_price(inventory: Inventory, product: str) -> Decimal | None:
     """Cheapest hourly price of one card of a product, as its share of a node; None if unknown."""
     prices = [
-        pool.price.on_demand / pool.gpus_per_node
+        pool.price_per_hour / pool.gpus_per_node
         for pool in inventory.pools
-        if pool.gpu.name == product and pool.price and pool.price.on_demand is not None
+        if pool.gpu.name == product and pool.price_per_hour is not None
     ]
     return min(prices, default=None)
 
@@ -122,8 +122,8 @@ def _first_fit(packed: FleetInstance) -> tuple[int | None, Decimal | None]:
         return None, None
     assigned = packed.assignments(placed)
     cards = len({(one.node_name, gpu) for one in assigned for gpu in one.gpus})
-    prices = {one.node_name: one.pool.price for one in assigned}
-    known = [price.on_demand for price in prices.values() if price and price.on_demand is not None]
+    prices = {one.node_name: one.pool.price_per_hour for one in assigned}
+    known = [price for price in prices.values() if price is not None]
     return cards, sum(known, Decimal(0)) if len(known) == len(prices) else None
 
 

@@ -178,7 +178,7 @@ def _node_budget(
         cards=cards,
         host_allocatable_bytes=pool.host_memory_bytes,
         host_used_bytes=sum(placement.host.total_bytes for placement in placements),
-        price_per_hour=price.on_demand if price else None,
+        price_per_hour=pool.price_per_hour,
         currency=price.currency if price else "",
         product_label=pool.gpu.label,
         is_live=bool(pool.node_names),

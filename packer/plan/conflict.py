@@ -161,11 +161,11 @@ def _one_more_node(pool: NodePool, fleet: Fleet, inventory: Inventory) -> _Chang
     if zones:
         zones[list(zones)[-1]] += 1
     grown = replace(pool, nodes=pool.nodes + 1, node_names=names, zones=zones)
-    price = pool.price
-    if price is None or price.on_demand is None:
+    price = pool.price_per_hour
+    if price is None:
         more = "price unknown"
     else:
-        more = f"+{price.on_demand} {price.currency}/h"
+        more = f"+{price} {pool.price.currency if pool.price else ''}/h"
     change = f"one more {pool.name} node ({pool.gpus_per_node} × {pool.gpu.name})"
     return change, more, fleet, _with_pool(inventory, grown)
 

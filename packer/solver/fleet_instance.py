@@ -93,8 +93,8 @@ def _money_scale(inventory: Inventory) -> int:
     """Smallest power of ten that makes every price a whole number."""
     digits = 0
     for pool in inventory.pools:
-        if pool.price and pool.price.on_demand is not None:
-            exponent = pool.price.on_demand.normalize().as_tuple().exponent
+        if pool.price_per_hour is not None:
+            exponent = pool.price_per_hour.normalize().as_tuple().exponent
             digits = max(digits, -int(exponent))
     return int(10**digits)
 
@@ -118,20 +118,19 @@ def _node_type(
         (max(0, (pool.free_bytes(nodes[0], gpu) - headroom) // MIB),)
         for gpu in range(pool.gpus_per_node)
     )
-    on_demand = pool.price.on_demand if pool.price else None
     zones: dict[str, int] = {}
     for node in nodes:
         zone = pool.zone_of(node) or neutral.DEFAULT_ZONE
         zones[zone] = zones.get(zone, 0) + 1
     return neutral.NodeType(
         name=f"{pool.name}#{number}",
-        gpu_type=pool.gpu.name,
+        gpu_type=_gpu_type(pool.gpu.name, is_spot=pool.may_be_interrupted),
         count=len(nodes),
         gpus=pool.gpus_per_node,
         gpu_cap=(room,),
         node_cap=(pool.host_memory_bytes // MIB,),
         gpu_price=scale,
-        node_price=int((on_demand or 0) * scale),
+        node_price=int((pool.price_per_hour or 0) * scale),
         zones=tuple(zones.items()),
         links=pool.link_groups,
         unavailable=frozenset(
@@ -152,7 +151,7 @@ def _item(candidates: CandidateSet, *, has_routers: bool) -> neutral.Item:
                 f"/{one.gpu}x{len(one.shares_bytes)}",
                 shares=tuple((-(-share // MIB),) for share in one.shares_bytes),
                 node=(-(-one.host_bytes // MIB),),
-                gpu_types=frozenset({one.gpu}),
+                gpu_types=_gpu_types(one.gpu, spot_allowed=workload.spot_allowed),
                 # Link groups are named in an inventory so that a split model stays within one.
                 one_link=len(one.shares_bytes) > 1,
                 penalty=one.penalty,
@@ -164,6 +163,16 @@ def _item(candidates: CandidateSet, *, has_routers: bool) -> neutral.Item:
         max_per_node=1 if workload.spread is Spread.NODE else None,
         max_per_zone=1 if workload.spread is Spread.ZONE else None,
     )
+
+
+def _gpu_type(product: str, *, is_spot: bool) -> str:
+    """Cards that may be taken back at any time are another type to the packing."""
+    return f"{product} (spot)" if is_spot else product
+
+
+def _gpu_types(product: str, *, spot_allowed: bool) -> frozenset[str]:
+    terms = (False, True) if spot_allowed else (False,)
+    return frozenset(_gpu_type(product, is_spot=is_spot) for is_spot in terms)
 
 
 def _constraints(fleet: Fleet) -> Iterable[neutral.Constraint]:

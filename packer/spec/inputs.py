@@ -44,9 +44,7 @@ def read_inputs(fleet: Source, inventory: Source, lookups: Lookups) -> tuple[Fle
 
 
 def _check_prices(asked: Fleet, read: Inventory, fleet: Source, inventory: Source) -> None:
-    unpriced = [
-        pool.name for pool in read.pools if pool.price is None or pool.price.on_demand is None
-    ]
+    unpriced = [pool.name for pool in read.pools if pool.price_per_hour is None]
     if asked.objective is not Objective.PRICE or not unpriced:
         return
     raise InvalidInput(
