@@ -13,12 +13,13 @@ Each function imports what it needs when it is called, so that asking for little
 """
 
 from packer.api.calibrating import calibrate
-from packer.api.calibration_file import Calibration, calibration_text, read_calibration
+from packer.api.calibration_file import calibration_text, read_calibration
 from packer.api.consulting import ask_oracle
 from packer.api.estimating import estimate_batch, estimate_command, estimate_process
 from packer.api.inputs import Input, load
 from packer.api.inspecting import cache_costs, inspect, largest_context
 from packer.api.manifests import guarantees, manifests, render
+from packer.api.measurements import Calibration
 from packer.api.planning import plan
 from packer.api.reports import catalogue, report, schema_text
 from packer.api.saved_plan import (

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from packer.api.calibration_file import FROM_LOG, FROM_NVIDIA_SMI, Calibration, Measurement
+from packer.api.measurements import FROM_LOG, FROM_NVIDIA_SMI, Calibration, Measurement
 from packer.errors import InvalidInput, Location, Problem
 
 if TYPE_CHECKING:

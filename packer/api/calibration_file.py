@@ -1,114 +1,75 @@
-"""Process overheads measured on the user's own cards: applied to cards, kept in a JSON file."""
+"""Measurements of the user's own cards in a JSON file: written, and read without trust."""
 
 import json
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from packer.api.measurements import (
+    DECODE,
+    FROM_LOG,
+    FROM_NVIDIA_SMI,
+    PREFILL,
+    Calibration,
+    Measurement,
+    SpeedMeasurement,
+)
 from packer.errors import InvalidInput, Location, Problem
 
-if TYPE_CHECKING:
-    from packer.memory.part import Part
-    from packer.memory.result import Card
-
-FROM_NVIDIA_SMI, FROM_LOG = "nvidia-smi", "server log"
 _HEAD = {"apiVersion": "gpu-packer/v1", "kind": "Calibration"}
-_KEYS = frozenset(["gpu", "computeCapability", "bytes", "from"])
+_PROCESS, _SPEED = "process", "speed"
+_PROCESS_KEYS = ("gpu", "computeCapability", "bytes", "from")
+_SPEED_TEXTS = ("gpu", "model", "name", "build", "quantity", "fitted", "from")
+_SPEED_SECONDS = ("measuredSeconds", "restSeconds", "depthSeconds")
+_SPEED_KEYS = (*_SPEED_TEXTS, "depth", "slots", *_SPEED_SECONDS)
 _WAYS = (FROM_NVIDIA_SMI, FROM_LOG)
 _MOST_MEASUREMENTS = 10_000
 _MOST_BYTES = 2**40
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """Process overhead of one server on one card, measured.
-
-    Attributes:
-        gpu: Product: the catalogue's name if it has one, else the driver's.
-        compute_capability: CUDA compute capability; empty if the log does not say.
-        overhead_bytes: Memory of the process beyond its buffers [bytes].
-        way: ``nvidia-smi``, or ``server log`` where other processes on the card count too.
-    """
-
-    gpu: str
-    compute_capability: str
-    overhead_bytes: int
-    way: str
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """What was measured on the user's machine."""
-
-    measurements: tuple[Measurement, ...]
-
-    def applied_to(self, cards: "Sequence[Card]") -> "tuple[tuple[Card, ...], tuple[str, ...]]":
-        """The cards with what was learnt about them, and notes where that is not their own.
-
-        A card takes the measurements of its product; else of its compute capability; a card of
-        unknown product takes those of the only product there is.
-        """
-        from packer.memory.calibration import learnt_process_part
-
-        learnt, notes = list["Card"](), dict[str, None]()
-        for card in cards:
-            found, note = self._about(card)
-            if note:
-                notes[note] = None
-            part = learnt_process_part(found) if found else None
-            learnt.append(replace(card, process=part) if part else card)
-        return tuple(learnt), tuple(notes)
-
-    def learnt(self) -> "Iterator[tuple[str, Part, int]]":
-        """Product, its process overhead, and the number of measurements behind it."""
-        from packer.memory.calibration import learnt_process_part
-
-        by_product: dict[str, list[int]] = {}
-        for one in self.measurements:
-            by_product.setdefault(one.gpu, []).append(one.overhead_bytes)
-        for product, overheads in by_product.items():
-            yield product, learnt_process_part(overheads), len(overheads)
-
-    def _about(self, card: "Card") -> tuple[list[int], str]:
-        """Overheads that say something about a card, and what to know about them."""
-        own = [m.overhead_bytes for m in self.measurements if m.gpu == card.name]
-        if own:
-            return own, ""
-        products = sorted({m.gpu for m in self.measurements})
-        if not card.compute_capability and len(products) == 1:
-            note = f"the process overhead of {card.name} is that measured on {products[0]}"
-            return [m.overhead_bytes for m in self.measurements], note
-        alike = [
-            measurement
-            for measurement in self.measurements
-            if measurement.compute_capability == card.compute_capability != ""
-        ]
-        if alike:
-            names = ", ".join(sorted({m.gpu for m in alike}))
-            note = f"the process overhead of {card.name} is that measured on {names}"
-            return [m.overhead_bytes for m in alike], note
-        return [], f"the calibration says nothing about {card.name}"
+_MOST_SECONDS = 1e7
+_MOST_TOKENS, _MOST_SLOTS = 2**31, 4096
 
 
 def calibration_text(calibration: Calibration) -> str:
     """The calibration as a JSON file, one measurement per line."""
-    rows = ",\n".join(
-        "    "
-        + json.dumps(
-            {
-                "gpu": one.gpu,
-                "computeCapability": one.compute_capability,
-                "bytes": one.overhead_bytes,
-                "from": one.way,
-            },
-            ensure_ascii=False,
-        )
-        for one in calibration.measurements
-    )
-    head = "\n".join(f'  "{key}": "{value}",' for key, value in _HEAD.items())
-    return f'{{\n{head}\n  "process": [\n{rows}\n  ]\n}}\n'
+    lists = {
+        _PROCESS: [_process_row(one) for one in calibration.measurements],
+        _SPEED: [_speed_row(one) for one in calibration.speeds],
+    }
+    head = [f'  "{key}": "{value}"' for key, value in _HEAD.items()]
+    body = [f'  "{key}": [\n{_lines(rows)}\n  ]' for key, rows in lists.items() if rows]
+    return "{\n" + ",\n".join([*head, *body]) + "\n}\n"
+
+
+def _lines(rows: Iterable[dict[str, Any]]) -> str:
+    return ",\n".join("    " + json.dumps(row, ensure_ascii=False) for row in rows)
+
+
+def _process_row(one: Measurement) -> dict[str, Any]:
+    return {
+        "gpu": one.gpu,
+        "computeCapability": one.compute_capability,
+        "bytes": one.overhead_bytes,
+        "from": one.way,
+    }
+
+
+def _speed_row(one: SpeedMeasurement) -> dict[str, Any]:
+    return {
+        "gpu": one.gpu,
+        "model": one.model,
+        "name": one.name,
+        "build": one.build,
+        "quantity": one.quantity,
+        "depth": one.depth,
+        "slots": one.slots,
+        "measuredSeconds": one.measured_seconds,
+        "restSeconds": one.rest_seconds,
+        "depthSeconds": one.depth_seconds,
+        "fitted": one.fitted,
+        "from": one.way,
+    }
 
 
 def read_calibration(path: str | Path) -> Calibration:
@@ -127,12 +88,25 @@ def read_calibration(path: str | Path) -> Calibration:
     problems = [_no_calibration(path, why) for why in _faults(document)]
     if problems:
         raise InvalidInput(problems)
-    rows = document["process"]
     return Calibration(
         tuple(
             Measurement(row["gpu"], row["computeCapability"], row["bytes"], row["from"])
-            for row in rows
-        )
+            for row in document.get(_PROCESS, [])
+        ),
+        tuple(_speed(row) for row in document.get(_SPEED, [])),
+    )
+
+
+def _speed(row: dict[str, Any]) -> SpeedMeasurement:
+    texts = {key: row[key] for key in ("gpu", "model", "name", "build", "quantity", "fitted")}
+    return SpeedMeasurement(
+        **texts,
+        depth=row["depth"],
+        slots=row["slots"],
+        measured_seconds=float(row["measuredSeconds"]),
+        rest_seconds=float(row["restSeconds"]),
+        depth_seconds=float(row["depthSeconds"]),
+        way=row["from"],
     )
 
 
@@ -148,26 +122,76 @@ def _faults(document: Any) -> list[str]:
     faults = [
         f"{key} must be {value}" for key, value in _HEAD.items() if document.get(key) != value
     ]
-    unknown = sorted(set(document) - {*_HEAD, "process"})
+    unknown = sorted(set(document) - {*_HEAD, _PROCESS, _SPEED})
     faults += [f"nothing reads {key}" for key in unknown]
-    rows = document.get("process")
+    if not {_PROCESS, _SPEED} & set(document):
+        faults.append(f"there must be a list called {_PROCESS} or {_SPEED}")
+    for name, row_fault in ((_PROCESS, _process_fault), (_SPEED, _speed_fault)):
+        faults += _list_faults(document, name, row_fault)
+    return faults
+
+
+def _list_faults(document: dict[str, Any], name: str, row_fault: Any) -> Iterator[str]:
+    """What is wrong with one list of measurements, if it is there."""
+    rows = document.get(name)
+    if name not in document:
+        return
     if not isinstance(rows, list) or not 0 < len(rows) <= _MOST_MEASUREMENTS:
-        return [*faults, f"process must be a list of 1 to {_MOST_MEASUREMENTS} measurements"]
-    return faults + [
-        f"process[{index}]: {fault}" for index, row in enumerate(rows) if (fault := _row_fault(row))
-    ]
+        yield f"{name} must be a list of 1 to {_MOST_MEASUREMENTS} measurements"
+        return
+    for index, row in enumerate(rows):
+        fault = row_fault(row)
+        if fault:
+            yield f"{name}[{index}]: {fault}"
 
 
-def _row_fault(row: Any) -> str:
-    """What is wrong with one measurement; empty if nothing is."""
-    if not isinstance(row, dict) or set(row) != _KEYS:
-        return f"it must have the keys {', '.join(sorted(_KEYS))} and no others"
-    if not isinstance(row["gpu"], str) or not 0 < len(row["gpu"]) <= 200:
+def _process_fault(row: Any) -> str:
+    """What is wrong with one measured process; empty if nothing is."""
+    if not _has_keys(row, _PROCESS_KEYS):
+        return _keys_wanted(_PROCESS_KEYS)
+    if not _is_text(row["gpu"]):
         return "gpu must be the name of a product"
     capability = row["computeCapability"]
     if not isinstance(capability, str) or not re.fullmatch(r"(\d{1,2}\.\d{1,2})?", capability):
         return "computeCapability must be such as 8.9, or empty"
-    size = row["bytes"]
-    if not isinstance(size, int) or isinstance(size, bool) or not 0 < size <= _MOST_BYTES:
+    if not _is_count(row["bytes"], 1, _MOST_BYTES):
         return f"bytes must be a whole number from 1 to {_MOST_BYTES}"
     return "" if row["from"] in _WAYS else f"from must be one of {', '.join(_WAYS)}"
+
+
+def _speed_fault(row: Any) -> str:
+    """What is wrong with one measured speed; empty if nothing is."""
+    if not _has_keys(row, _SPEED_KEYS):
+        return _keys_wanted(_SPEED_KEYS)
+    if not all(_is_text(row[key]) for key in _SPEED_TEXTS):
+        return f"{', '.join(_SPEED_TEXTS)} must be texts"
+    if row["quantity"] not in (DECODE, PREFILL):
+        return f"quantity must be {DECODE} or {PREFILL}"
+    if not _is_count(row["depth"], 0, _MOST_TOKENS) or not _is_count(row["slots"], 1, _MOST_SLOTS):
+        return "depth and slots must be whole numbers, slots from 1"
+    if not all(_is_seconds(row[key]) for key in _SPEED_SECONDS) or row["depthSeconds"] < 0:
+        return f"{', '.join(_SPEED_SECONDS)} must be seconds"
+    if not min(row["measuredSeconds"], row["restSeconds"]) > 0:
+        return "measuredSeconds and restSeconds must be above zero"
+    return ""
+
+
+def _has_keys(row: Any, keys: tuple[str, ...]) -> bool:
+    return isinstance(row, dict) and set(row) == set(keys)
+
+
+def _keys_wanted(keys: tuple[str, ...]) -> str:
+    return f"it must have the keys {', '.join(sorted(keys))} and no others"
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= 200
+
+
+def _is_count(value: Any, smallest: int, largest: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and smallest <= value <= largest
+
+
+def _is_seconds(value: Any) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and isfinite(value) and value <= _MOST_SECONDS

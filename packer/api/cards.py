@@ -33,7 +33,7 @@ def card_of(product: GpuProduct) -> "Card":
     Raises:
         InvalidInput: The memory model does not cover this kind of card.
     """
-    from packer.memory.result import Card
+    from packer.memory.visible_card import visible_card
 
     if not product.is_modelled:
         raise InvalidInput(
@@ -44,12 +44,7 @@ def card_of(product: GpuProduct) -> "Card":
                 help="name a card of `gpu-packer catalogue gpus` that is modelled",
             )
         )
-    return Card(
-        product.name,
-        product.allocatable_bytes,
-        generation=product.generation,
-        compute_capability=product.compute_capability,
-    )
+    return visible_card(product)
 
 
 def cards_by_size(text: str, option: str = "--gpus") -> "tuple[Card, ...]":

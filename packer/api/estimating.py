@@ -12,7 +12,7 @@ from packer.api.model_headers import Models
 from packer.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
-    from packer.api.calibration_file import Calibration
+    from packer.api.measurements import Calibration
     from packer.memory.result import Card, MemoryEstimate
 
 DEFAULT_BUILD = "b11434"

@@ -11,6 +11,7 @@ from packer import __version__
 from packer.api.inputs import Input
 
 if TYPE_CHECKING:
+    from packer.api.measurements import Calibration
     from packer.plan.plan import Plan
     from packer.plan.tools import Facts, Tools
     from packer.solver.outcome import Progress
@@ -27,6 +28,7 @@ def plan(
     current: "Plan | None" = None,
     max_moves: int | None = None,
     move_weight: float | None = None,
+    calibration: "Calibration | None" = None,
 ) -> "Plan":
     """The plan of a fleet on an inventory: optimal, or with its certified gap; always audited.
 
@@ -41,11 +43,13 @@ def plan(
         max_moves: Most running replicas that may move or stop.
         move_weight: Cards (or money per hour) that moving one GiB of weights is worth, weighed
             against the objective; None puts the objective first.
+        calibration: What was measured on the user's own cards; the plan records what it used.
 
     Raises:
         Infeasible: No placement exists; carries the reasons and what would help.
         OutOfTime: No plan was found in time; carries the bound.
-        InvalidInput: The objective is price, and a pool has none.
+        InvalidInput: The objective is price, and a pool has none; or nothing of the calibration is
+            about this fleet and inventory.
     """
     from packer.plan.planning import make_plan
     from packer.solver.stopping import Limits
@@ -62,7 +66,7 @@ def plan(
         inputs.fleet,
         inputs.inventory,
         _tools(build),
-        _facts(inputs),
+        _facts(inputs, calibration),
         limits=limits,
         progress=progress,
         current=current.placements if current else (),
@@ -81,13 +85,15 @@ def _tools(build: str) -> "Tools":
     )
 
 
-def _facts(inputs: Input) -> "Facts":
+def _facts(inputs: Input, calibration: "Calibration | None") -> "Facts":
     from importlib.metadata import version
 
+    from packer.api.learning import learnt_about
     from packer.catalogue.edition import catalogue_edition
     from packer.plan.plan import Inputs, Run, Versions
     from packer.plan.tools import Facts
 
+    learnt, notes = learnt_about(inputs, calibration) if calibration else (None, ())
     return Facts(
         inputs=Inputs(
             fleet_name=inputs.fleet.name,
@@ -109,4 +115,6 @@ def _facts(inputs: Input) -> "Facts":
             platform=f"{sys.platform} {platform.machine()}",
             processors=os.cpu_count() or 1,
         ),
+        calibration=learnt,
+        notes=notes,
     )

@@ -12,7 +12,7 @@ from packer.cli.console import print_data
 from packer.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
-    from packer.api.calibration_file import Calibration
+    from packer.api.measurements import Calibration
     from packer.memory.result import MemoryEstimate
 
 

@@ -68,6 +68,10 @@ def plan(
             min=0.0, help="With --from: cards (or money per hour) one GiB moved is worth."
         ),
     ] = None,
+    calibration: Annotated[
+        str,
+        typer.Option(metavar="FILE", help="What calibrate measured on your cards; the plan says."),
+    ] = "",
     max_cost: Annotated[
         str, typer.Option(metavar="12/h", help="Exit 1 when the plan costs more.")
     ] = "",
@@ -86,6 +90,7 @@ def plan(
         refuse_what_is_no_file(Path(out))  # before a minute of solving, not after it
     inputs = api.load(fleet, inventory)
     running = api.read_plan(current) if current else None
+    measured = api.read_calibration(calibration) if calibration else None
     with SolverProgress() as progress:
         result = api.plan(
             inputs,
@@ -97,6 +102,7 @@ def plan(
             current=running,
             max_moves=max_moves,
             move_weight=move_weight,
+            calibration=measured,
         )
     if out:
         api.save(result, out)

@@ -6,6 +6,25 @@ from packer.domain.basis import Basis
 
 
 @dataclass(frozen=True)
+class MeasuredProcess:
+    """What one llama-server takes of a card beyond its buffers, measured on the user's own.
+
+    Attributes:
+        gpu: Product it is applied to.
+        measured_on: Products it was measured on.
+        bytes: Mean [bytes]. low_bytes, high_bytes: the band around it.
+        measurements: How many it rests on.
+    """
+
+    gpu: str
+    measured_on: tuple[str, ...]
+    bytes: int
+    low_bytes: int
+    high_bytes: int
+    measurements: int
+
+
+@dataclass(frozen=True)
 class GpuProduct:
     """Facts of one GPU product.
 
@@ -23,6 +42,7 @@ class GpuProduct:
         source: Where the figures come from.
         aliases: Further names people use.
         not_modelled: What the memory model lacks where ``is_modelled`` is false; empty otherwise.
+        measured_process: Process overhead the user measured; None takes the generation's.
     """
 
     name: str
@@ -38,3 +58,4 @@ class GpuProduct:
     source: str
     aliases: tuple[str, ...] = ()
     not_modelled: str = ""
+    measured_process: MeasuredProcess | None = None

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from packer.domain.basis import Basis
 from packer.domain.quantization import ElementType
@@ -81,3 +82,13 @@ class ModelFile:
     def parameter_count(self) -> int:
         """Elements of all tensors."""
         return sum(tensor.element_count for tensor in self.tensors)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Parameters and bytes of all tensors, as llama-bench prints them: one model, one type."""
+        return model_fingerprint(self.parameter_count, sum(t.data_bytes for t in self.tensors))
+
+
+def model_fingerprint(parameters: int, tensor_bytes: int) -> str:
+    """What tells two model files apart without their names."""
+    return f"{parameters} parameters in {tensor_bytes} bytes"

@@ -4,8 +4,11 @@ Pure arithmetic; ``packer/api/calibrating.py`` reads logs and files.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from packer.domain.basis import Basis
+from packer.domain.gpu import MeasuredProcess
+from packer.domain.node import Inventory
 from packer.errors import InvalidInput, Problem
 from packer.memory.part import Part
 from packer.units import format_bytes
@@ -56,6 +59,18 @@ def learnt_process_part(overheads: Sequence[int]) -> Part:
         high=max(overheads) + margin,
         basis=Basis.CALIBRATED,
     )
+
+
+def with_measured_processes(
+    inventory: Inventory, processes: Sequence[MeasuredProcess]
+) -> Inventory:
+    """The inventory whose products carry what was measured on them."""
+    measured = {one.gpu: one for one in processes}
+    pools = tuple(
+        replace(pool, gpu=replace(pool.gpu, measured_process=measured.get(pool.gpu.name)))
+        for pool in inventory.pools
+    )
+    return replace(inventory, pools=pools)
 
 
 def _mismatch(why: str) -> InvalidInput:

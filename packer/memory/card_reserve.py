@@ -3,7 +3,7 @@
 from packer.domain.node import NodePool, Sharing
 from packer.domain.workload import Headroom
 from packer.memory.process_overhead import process_overhead
-from packer.memory.result import Card
+from packer.memory.visible_card import visible_card
 
 
 def card_reserve_bytes(pool: NodePool, headroom: Headroom) -> int:
@@ -18,10 +18,4 @@ def card_reserve_bytes(pool: NodePool, headroom: Headroom) -> int:
     by_rule = headroom.on(gpu.allocatable_bytes)
     if pool.sharing is not Sharing.WHOLE:
         return by_rule
-    card = Card(
-        gpu.name,
-        gpu.allocatable_bytes,
-        generation=gpu.generation,
-        compute_capability=gpu.compute_capability,
-    )
-    return by_rule + process_overhead(card).high
+    return by_rule + process_overhead(visible_card(gpu)).high

@@ -50,13 +50,19 @@ class Factors:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Factors of one GPU product, model and llama.cpp build; only these they hold for."""
+    """Factors of one GPU product, model and llama.cpp build; only these they hold for.
+
+    Attributes:
+        gpu: What computes: a product, several with `` + `` between, ``CPU``.
+        model: Fingerprint of the model file. name: what people call it.
+    """
 
     gpu: str
     model: str
     build: str
     decode: Factors = Factors()
     prefill: Factors = Factors()
+    name: str = ""
 
 
 def fit_factors(steps: Sequence[MeasuredStep]) -> Factors:

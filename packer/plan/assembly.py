@@ -62,9 +62,10 @@ def assemble(decision: Decision, tools: Tools, facts: Facts, limits: Limits) -> 
         policy=_policy(fleet, limits),
         inputs=facts.inputs,
         versions=facts.versions,
-        notes=_notes(fleet, inventory, assignments),
+        notes=(*_notes(fleet, inventory, assignments), *facts.notes),
         run=facts.run,
         moves=moves_between(decision.current, placements) if decision.current else None,
+        calibration=facts.calibration,
     )
 
 

@@ -12,9 +12,11 @@ from packer.domain.node import Inventory
 from packer.domain.server_options import ServerOptions
 from packer.domain.workload import Fleet, Workload
 from packer.errors import AuditFailed, InvalidInput
+from packer.memory.calibration import with_measured_processes
 from packer.memory.card_reserve import card_reserve_bytes
 from packer.memory.estimate import estimate_memory
-from packer.memory.result import Card, MemoryEstimate
+from packer.memory.result import MemoryEstimate
+from packer.memory.visible_card import visible_card
 from packer.plan.audit_rules import Site, broken_rules
 from packer.plan.audit_wishes import broken_wishes, variant_of
 from packer.plan.plan import Placement, Plan
@@ -32,7 +34,12 @@ def audit(plan: Plan, fleet: Fleet, inventory: Inventory, parse: ParseArguments)
 def find_contradictions(
     plan: Plan, fleet: Fleet, inventory: Inventory, parse: ParseArguments
 ) -> Iterator[str]:
-    """Every way the plan contradicts its own command lines, its inventory or its fleet."""
+    """Every way the plan contradicts its own command lines, its inventory or its fleet.
+
+    Process overheads are those of the calibration that the plan records.
+    """
+    learnt = plan.calibration
+    inventory = with_measured_processes(inventory, learnt.processes if learnt else ())
     sites = {
         pool.node_name(index): Site(pool, index)
         for pool in inventory.pools
@@ -102,13 +109,7 @@ def _recompute(
     placement: Placement, workload: Workload, site: Site, options: ServerOptions, plan: Plan
 ) -> MemoryEstimate:
     """Bytes of one process, from its command line on the cards it is given."""
-    gpu = site.pool.gpu
-    card = Card(
-        gpu.name,
-        gpu.allocatable_bytes,
-        generation=gpu.generation,
-        compute_capability=gpu.compute_capability,
-    )
+    card = visible_card(site.pool.gpu)
     variant = variant_of(placement, workload)
     assert variant is not None  # noqa: S101 — _broken_references has seen it
     return estimate_memory(

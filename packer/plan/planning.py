@@ -7,6 +7,7 @@ from dataclasses import replace
 from packer.domain.node import Inventory
 from packer.domain.workload import Fleet, Objective
 from packer.errors import Infeasible, InvalidInput, OutOfTime, Problem
+from packer.memory.calibration import with_measured_processes
 from packer.plan.assembly import Decision, assemble
 from packer.plan.audit import audit
 from packer.plan.conflict import reasons, refusals, relaxations
@@ -47,6 +48,8 @@ def make_plan(
     """
     started = time.monotonic()
     _require_prices(fleet, inventory)
+    bare, learnt = inventory, facts.calibration
+    inventory = with_measured_processes(inventory, learnt.processes if learnt else ())
     offers = offers_of(inventory, fleet.headroom)
     sets = _candidate_sets(fleet, offers)
     weighs = move_weight is not None
@@ -65,7 +68,7 @@ def make_plan(
         raise OutOfTime(packed.value(solution.bound or 0), limits.time_seconds)
     decision = Decision(fleet, inventory, packed, sets, offers, solution, current)
     plan = assemble(decision, tools, facts, limits)
-    audit(plan, fleet, inventory, tools.parse_arguments)
+    audit(plan, fleet, bare, tools.parse_arguments)
     seconds = round(time.monotonic() - started, 3)
     run = replace(plan.run, solver_seconds=round(solution.seconds, 3), total_seconds=seconds)
     return replace(plan, run=run)
@@ -87,9 +90,7 @@ def _candidate_sets(fleet: Fleet, offers: tuple[Offer, ...]) -> tuple[CandidateS
 def _require_prices(fleet: Fleet, inventory: Inventory) -> None:
     if fleet.objective is not Objective.PRICE:
         return
-    missing = [
-        pool.name for pool in inventory.pools if not pool.price or pool.price.on_demand is None
-    ]
+    missing = [pool.name for pool in inventory.pools if pool.price_per_hour is None]
     currencies = {pool.price.currency for pool in inventory.pools if pool.price}
     problems = []
     if missing:

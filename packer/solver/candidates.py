@@ -14,7 +14,8 @@ from packer.domain.server_options import DraftOptions, FlashAttention, ServerOpt
 from packer.domain.workload import Draft, Variant, Workload
 from packer.errors import InvalidInput
 from packer.memory.estimate import estimate_memory
-from packer.memory.result import Card, MemoryEstimate
+from packer.memory.result import MemoryEstimate
+from packer.memory.visible_card import visible_card
 from packer.solver.layer_shares import LayerSplits
 from packer.units import MIB, format_gib
 
@@ -172,12 +173,7 @@ class _Sizing:
         self.workload, self.offer, self.build = workload, offer, build
         self.model = variant.model
         self.options = workload_options(workload, variant, cache_type)
-        self.card = Card(
-            name=offer.gpu.name,
-            allocatable_bytes=offer.gpu.allocatable_bytes,
-            generation=offer.gpu.generation,
-            compute_capability=offer.gpu.compute_capability,
-        )
+        self.card = visible_card(offer.gpu)
         self.layers = layer_count(self.model)
         self.most_cards = min(
             offer.cards, workload.max_gpus or offer.cards, self.layers, _MOST_CARDS

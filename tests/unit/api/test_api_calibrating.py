@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from packer import api
-from packer.api.calibration_file import Calibration, Measurement
+from packer.api.measurements import Calibration, Measurement
 from packer.api.cards import cards_by_name, cards_by_size
 from packer.errors import InvalidInput
 from packer.units import MIB
