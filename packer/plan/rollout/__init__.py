@@ -1,0 +1,1 @@
+"""The way from one set of running servers to another: in which order, at which peak."""
