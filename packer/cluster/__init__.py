@@ -1,1 +1,1 @@
-"""cluster."""
+"""Live clusters: the only importer of the Kubernetes client."""
