@@ -15,12 +15,18 @@ Each function imports what it needs when it is called, so that asking for little
 from packer.api.calibrating import calibrate
 from packer.api.calibration_file import calibration_text, read_calibration
 from packer.api.consulting import ask_oracle
-from packer.api.estimating import estimate_batch, estimate_command, estimate_process
+from packer.api.estimating import (
+    estimate_batch,
+    estimate_command,
+    estimate_process,
+    estimate_server,
+)
 from packer.api.inputs import Input, load
 from packer.api.inspecting import cache_costs, inspect, largest_context
 from packer.api.manifests import guarantees, manifests, render
 from packer.api.measurements import Calibration
 from packer.api.planning import plan
+from packer.api.process_speed import ServerEstimate, SpeedQuestion
 from packer.api.reports import catalogue, report, schema_text
 from packer.api.saved_plan import (
     explain,
@@ -36,6 +42,8 @@ from packer.api.solving import solve, verify
 __all__ = [
     "Calibration",
     "Input",
+    "ServerEstimate",
+    "SpeedQuestion",
     "ask_oracle",
     "cache_costs",
     "calibrate",
@@ -44,6 +52,7 @@ __all__ = [
     "estimate_batch",
     "estimate_command",
     "estimate_process",
+    "estimate_server",
     "explain",
     "guarantees",
     "inspect",

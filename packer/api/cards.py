@@ -137,26 +137,28 @@ def _guess_note(product: GpuProduct) -> str:
     )
 
 
-def read_gpus(gpus: "str | Sequence[Card | str | int]") -> "tuple[Card, ...]":
+def read_gpus(gpus: "str | Sequence[Card | str | int]") -> NamedCards:
     """Cards as a caller gives them; empty is no card.
 
     Args:
         gpus: ``total[:free],…`` in MiB as in a batch, sizes with a unit (``80Gi,24Gi``), whole
-            numbers of MiB, or finished cards.
+            numbers of MiB, names (``L40S:2``), or finished cards.
 
     Raises:
-        InvalidInput: P0484 or P0486.
+        InvalidInput: P0484, P0486, P0487 or one of the catalogue's.
     """
     from packer.llamacpp.batch_lines import read_cards
     from packer.memory.result import Card
 
     if not isinstance(gpus, str):
         if gpus and all(isinstance(one, Card) for one in gpus):
-            return tuple(one for one in gpus if isinstance(one, Card))
+            return NamedCards(tuple(one for one in gpus if isinstance(one, Card)), ())
         gpus = ",".join(map(str, gpus))
+    if re.match(r"\s*[A-Za-z]", gpus):
+        return cards_by_name([gpus])
     found = read_cards(gpus)
     if found is not None:
-        return found
+        return NamedCards(found, ())
     if re.fullmatch(r"[\s0-9:,]*", gpus):
         raise InvalidInput(
             Problem(
@@ -166,7 +168,7 @@ def read_gpus(gpus: "str | Sequence[Card | str | int]") -> "tuple[Card, ...]":
                 help="write 81079:80000,24210",
             )
         )
-    return cards_by_size(gpus, "gpus")
+    return NamedCards(cards_by_size(gpus, "gpus"), ())
 
 
 def check_count(cards: "Sequence[Card]") -> None:

@@ -37,12 +37,15 @@ def _of_fleet(
     measured: "tuple[SpeedCalibration, ...]", products: "list[GpuProduct]", inputs: Input
 ) -> "Iterator[SpeedCalibration]":
     """Factors of this fleet's models on this inventory's products with this build."""
+    from packer.performance.learnt import is_same_build
+
     build = inputs.fleet.server_image.build
     names = {product.name for product in products}
     prints = {model.fingerprint for model in _models(inputs)}
     for one in measured:
         used = set(one.gpu.split(" + ")) - {"CPU"}
-        if used and used <= names and one.model in prints and one.build == build:
+        known = used and used <= names and one.model in prints
+        if known and is_same_build(one.build, build):
             yield one
 
 

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from packer.memory.part import Part
     from packer.memory.result import Card
     from packer.performance.calibration import Calibration as SpeedCalibration
-    from packer.performance.learnt import Learnt
 
 FROM_NVIDIA_SMI, FROM_LOG = "nvidia-smi", "server log"
 DECODE, PREFILL = "decode", "prefill"
@@ -138,12 +137,6 @@ class Calibration:
             )
             for key, some in rows.items()
         )
-
-    def learnt_whole(self) -> "Learnt":
-        """Everything about speeds, for one estimate; processes are applied to its cards."""
-        from packer.performance.learnt import Learnt
-
-        return Learnt(speeds=self.learnt_speeds())
 
     def _about(self, card: "Card") -> tuple[list[Measurement], str]:
         """Measurements that say something about a card, and what to know about them."""

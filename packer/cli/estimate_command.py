@@ -1,4 +1,4 @@
-"""``gpu-packer estimate``: memory of a literal llama-server command line."""
+"""``gpu-packer estimate``: memory and speed of a literal llama-server command line."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from packer.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
     from packer.api.measurements import Calibration
-    from packer.memory.result import MemoryEstimate
+    from packer.api.process_speed import ServerEstimate, SpeedQuestion
 
 
 class Format(StrEnum):
@@ -60,7 +60,18 @@ def estimate(
     ] = ".",
     build: Annotated[str, typer.Option(help="llama.cpp build of the program.")] = "b11434",
     calibration: Annotated[
-        str, typer.Option(metavar="FILE", help="Process overheads that calibrate measured.")
+        str, typer.Option(metavar="FILE", help="What calibrate measured on your cards.")
+    ] = "",
+    depth: Annotated[
+        int | None,
+        typer.Option("--depth", min=0, help="Tokens in each slot, for the speed; 512 if left out."),
+    ] = None,
+    slots: Annotated[
+        int | None,
+        typer.Option("--slots", min=1, help="Slots that decode at once; all if left out."),
+    ] = None,
+    host_bandwidth: Annotated[
+        str, typer.Option(metavar="76.8G", help="Memory bandwidth of the host [bytes/s].")
     ] = "",
     oracle: Annotated[
         bool, typer.Option("--oracle", help="Ask an installed llama.cpp too, and show both.")
@@ -73,15 +84,17 @@ def estimate(
         typer.Option("--output", "-o", help="Format on stdout: table, or jsonl for a batch."),
     ] = None,
 ) -> int:
-    """Say what a command line takes of every card and of the host; exit 1 when it does not fit."""
+    """Say what a command line takes of cards and host, and its speed; exit 1 if it does not fit."""
     from packer import api
     from packer.api.cards import cards_by_name, cards_by_size, memory_bytes
 
     _refuse_contradictions(command, batch, output, alone=bool(gpus or gpu or oracle))
     host_bytes = memory_bytes(host_memory, "--host-memory") if host_memory else None
     learnt = api.read_calibration(calibration) if calibration else None
+    rate = memory_bytes(host_bandwidth, "--host-bandwidth") if host_bandwidth else None
+    speed = api.SpeedQuestion(depth, slots, rate)
     if batch:
-        return _batch(batch, models, build, host_bytes, learnt)
+        return _batch(batch, models, build, host_bytes, learnt, speed)
     by_size = cards_by_size(gpus) if gpus else ()
     by_name = cards_by_name(gpu or [])
     question: dict[str, Any] = {
@@ -90,17 +103,18 @@ def estimate(
         "build": build,
     }
     cards = (*by_size, *by_name.cards)
-    answer = api.estimate_process(
+    answer = api.estimate_server(
         command or [],
         cards,
         host_bytes=host_bytes,
         calibration=learnt,
         notes=by_name.notes,
+        speed=speed,
         **question,
     )
     extra = api.ask_oracle(command or [], cards, **question) if oracle else None
     print_data(_shown(answer, extra, output or Format.TABLE))
-    return exit_status.DONE if answer.fits else exit_status.NO
+    return exit_status.DONE if answer.memory.fits else exit_status.NO
 
 
 def _refuse_contradictions(
@@ -129,21 +143,27 @@ def _refuse_contradictions(
         raise InvalidInput(problems)
 
 
-def _shown(answer: "MemoryEstimate", asked: Any, output: Format) -> str:
+def _shown(answer: "ServerEstimate", asked: Any, output: Format) -> str:
     """The estimate, and the oracle's answer beside it if it was asked."""
     from packer.report.estimate_document import estimate_document
     from packer.report.estimate_table import estimate_table
     from packer.report.oracle_comparison import oracle_document, oracle_table
 
     if output is Format.TABLE:
-        table = estimate_table(answer)
+        table = estimate_table(answer.memory, answer.speed, answer.speed_notes)
         return f"{table}\n\n{oracle_table(asked)}" if asked else table
-    document = estimate_document(answer) | ({"oracle": oracle_document(asked)} if asked else {})
+    document = estimate_document(answer.memory, answer.speed, answer.speed_notes)
+    document |= {"oracle": oracle_document(asked)} if asked else {}
     return json.dumps(document, indent=2 if output is Format.JSON else None, ensure_ascii=False)
 
 
 def _batch(
-    path: str, models: str, build: str, host_bytes: int | None, learnt: "Calibration | None"
+    path: str,
+    models: str,
+    build: str,
+    host_bytes: int | None,
+    learnt: "Calibration | None",
+    speed: "SpeedQuestion",
 ) -> int:
     """One JSON line per line of the file; a line without an answer is no failure of the batch."""
     from packer import api
@@ -156,6 +176,7 @@ def _batch(
         file=path,
         host_bytes=host_bytes,
         calibration=learnt,
+        speed=speed,
     )
     for answer in answers:
         print_data(json.dumps(answer, ensure_ascii=False, separators=(",", ":")))

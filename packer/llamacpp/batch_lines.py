@@ -9,6 +9,7 @@ from packer.memory.result import Card
 from packer.units import MIB
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
+_NAME = re.compile(r"\s*[A-Za-z]")
 _CARD = re.compile(r"\s*([0-9]{1,9})\s*(?::\s*([0-9]{1,9})\s*)?")
 
 
@@ -17,7 +18,7 @@ class BatchLine:
     """One question of a batch.
 
     Attributes:
-        cards: Cards the process sees, in CUDA order.
+        cards: Cards the process sees, in CUDA order; empty where ``names`` are given instead.
         argv: Words of the command line, the program first.
         environment: Variables set in front of the program, as in a shell.
     """
@@ -25,10 +26,13 @@ class BatchLine:
     cards: tuple[Card, ...]
     argv: tuple[str, ...]
     environment: tuple[tuple[str, str], ...] = ()
+    names: str = ""
 
 
 def read_batch_line(text: str, number: int, file: str = "batch") -> BatchLine:
-    """One line: ``total[:free],…`` in MiB (nothing is no card), a tab, and the command line.
+    """One line: cards, a tab, and the command line.
+
+    Cards are ``total[:free],…`` in MiB, names such as ``L40S:2``, or nothing for none.
 
     Args:
         text: The line, with or without its end.
@@ -42,9 +46,10 @@ def read_batch_line(text: str, number: int, file: str = "batch") -> BatchLine:
     cards, tab, command = line.partition("\t")
     if not tab:
         raise _refusal(line, number, file, 0, "a tab must stand between cards and command line")
-    found = read_cards(cards)
+    is_named = _NAME.match(cards) is not None
+    found = () if is_named else read_cards(cards)
     if found is None:
-        why = "cards are total[:free] in MiB, separated by commas, such as 81079:80000,24210"
+        why = "cards are total[:free] in MiB with commas, such as 81079:80000,24210, or names"
         raise _refusal(line, number, file, 0, why)
     try:
         words = shlex.split(command)
@@ -53,7 +58,7 @@ def read_batch_line(text: str, number: int, file: str = "batch") -> BatchLine:
     environment, argv = split_environment(words)
     if not argv:
         raise _refusal(line, number, file, len(cards) + 1, "no command line follows the tab")
-    return BatchLine(found, argv, environment)
+    return BatchLine(found, argv, environment, names=cards if is_named else "")
 
 
 def read_cards(text: str) -> tuple[Card, ...] | None:

@@ -12,6 +12,7 @@ from packer.memory.result import MemoryEstimate
 from packer.performance.calibration import Calibration, Factors
 from packer.performance.constants import speed_constants
 from packer.performance.figure import Figure, SpeedBasis
+from packer.performance.learnt import Learnt
 from packer.performance.load_time import load_seconds
 from packer.performance.processor import processor_of
 from packer.performance.step import (
@@ -38,6 +39,7 @@ class SpeedEstimate:
         bandwidth_limit_tokens_per_second: Ceiling of one slot that physics sets: specified
             bandwidth over the bytes a step must read.
         step, prompt: The default model's seconds, which calibration compares with.
+        place: What computes, as calibrations name it.
     """
 
     decode_tokens_per_second: Figure
@@ -50,6 +52,7 @@ class SpeedEstimate:
     bandwidth_limit_tokens_per_second: float
     step: StepSeconds
     prompt: StepSeconds
+    place: str = ""
     notes: tuple[str, ...] = field(default=())
 
 
@@ -64,6 +67,8 @@ def estimate_speed(
     host_bandwidth_bytes_per_second: int | None = None,
     storage_bytes_per_second: float | None = None,
     calibration: Calibration | None = None,
+    learnt: Learnt | None = None,
+    further_file_bytes: int = 0,
 ) -> SpeedEstimate:
     """Speed of one llama-server process. Estimate, every figure with its band.
 
@@ -77,6 +82,8 @@ def estimate_speed(
         host_bandwidth_bytes_per_second: Specified memory bandwidth of the node.
         storage_bytes_per_second: Rate at which the model file is read.
         calibration: Factors measured for this GPU and model.
+        learnt: All that was measured; what is about this GPU, model and build is taken from it.
+        further_file_bytes: Draft model and projector, which are read from storage too [bytes].
 
     Raises:
         InvalidInput: The depth or the slots are impossible for this server.
@@ -91,6 +98,8 @@ def estimate_speed(
         has_flash_attention=memory.flash_attention,
         host_bandwidth_bytes_per_second=host_bandwidth_bytes_per_second,
     )
+    if learnt is not None and calibration is None:
+        calibration = learnt.speed(work.place, model, memory.build)
     tokens = max(depth, 1)
     step, prompt = decode_step(work, depth, decoding), prompt_seconds(work, tokens, 0)
     decode, prefill = _factors(calibration)
@@ -102,13 +111,17 @@ def estimate_speed(
         decode_aggregate_tokens_per_second=one.scaled(decoding),
         prefill_tokens_per_second=read,
         first_token_seconds=_sum(read.inverted().scaled(tokens), one.inverted()),
-        load_seconds=load_seconds(model.file_bytes, storage_bytes_per_second),
+        load_seconds=load_seconds(model.file_bytes + further_file_bytes, storage_bytes_per_second),
         depth=depth,
         slots=decoding,
         bandwidth_limit_tokens_per_second=bandwidth_limit(work, depth, decoding),
         step=step,
         prompt=prompt,
-        notes=_notes(work, gpus, host_bandwidth_bytes_per_second),
+        place=work.place,
+        notes=(
+            *_notes(work, gpus, host_bandwidth_bytes_per_second),
+            *(learnt.silence(work.place, model, memory.build) if learnt else ()),
+        ),
     )
 
 
@@ -161,8 +174,7 @@ def _cards_basis(work: ServerWork, quantity: str) -> SpeedBasis:
 
 def _kind(work: ServerWork) -> str:
     """Which errors apply: work on the CPU has the widest band."""
-    host = work.devices.get(HOST)
-    if host is not None and (host.layers or host.experts_bytes):
+    if HOST in work.devices:
         return "offload"
     return "moe" if work.reads.has_experts else "dense"
 

@@ -17,11 +17,22 @@ class Learnt:
 
     def speed(self, gpu: str, model: ModelFile, build: str) -> Calibration | None:
         """Factors of a GPU, a model and a build; None if they were not measured together."""
-        return next((one for one in self._about(gpu, model) if one.build == build), None)
+        about = self._about(gpu, model)
+        return next((one for one in about if is_same_build(one.build, build)), None)
 
-    def other_builds(self, gpu: str, model: ModelFile, build: str) -> tuple[str, ...]:
-        """Builds for which the speed of this model was measured on this GPU, others than this."""
-        return tuple(one.build for one in self._about(gpu, model) if one.build != build)
+    def silence(self, gpu: str, model: ModelFile, build: str) -> tuple[str, ...]:
+        """Why speeds that were measured do not count here; nothing where they do."""
+        if not self.speeds or self.speed(gpu, model, build):
+            return ()
+        others = ", ".join(one.build for one in self._about(gpu, model))
+        if others:
+            return (f"measured speeds of this model on {gpu} are of {others} and do not count",)
+        return (f"no measured speed is of this model on {gpu}",)
 
     def _about(self, gpu: str, model: ModelFile) -> Iterator[Calibration]:
         return (one for one in self.speeds if (one.gpu, one.model) == (gpu, model.fingerprint))
+
+
+def is_same_build(one: str, other: str) -> bool:
+    """Whether two names are of one llama.cpp build: ``b11434`` and ``11434`` are."""
+    return one.removeprefix("b") == other.removeprefix("b")

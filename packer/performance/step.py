@@ -52,6 +52,8 @@ class ServerWork:
         bandwidths: Specified bandwidth of every visible card [bytes/s].
         host_rate: Bandwidth the CPU reaches [bytes/s].
         ubatch: Physical batch [tokens].
+        names: Product of every visible card.
+        prompt_card: Card that multiplies long prompts with the CPU's weights; None is the CPU.
     """
 
     reads: ModelReads
@@ -63,11 +65,19 @@ class ServerWork:
     value: ElementType
     ubatch: int
     has_flash_attention: bool
+    names: tuple[str, ...] = ()
+    prompt_card: int | None = None
 
     @property
     def used_cards(self) -> tuple[int, ...]:
         """Cards that hold something, in order."""
         return tuple(sorted(place for place in self.devices if place != HOST))
+
+    @property
+    def place(self) -> str:
+        """What computes: products of the cards, and ``CPU``, with `` + `` between."""
+        used = dict.fromkeys(self.names[place] for place in self.used_cards)
+        return " + ".join([*used, *(["CPU"] if HOST in self.devices else [])])
 
 
 def server_work(
@@ -89,9 +99,11 @@ def server_work(
         has_flash_attention: Whether attention runs fused.
         host_bandwidth_bytes_per_second: Specified memory bandwidth of the node.
     """
+    devices = placed_reads(model, layers, options, len(gpus))
+    copied_to = min((place for place in devices if place != HOST), default=0)
     return ServerWork(
         reads=model_reads(model),
-        devices=placed_reads(model, layers, options, len(gpus)),
+        devices=devices,
         cards=tuple(card_constants(gpu) for gpu in gpus),
         bandwidths=tuple(gpu.bandwidth_bytes_per_second for gpu in gpus),
         host_rate=host_bytes_per_second(host_bandwidth_bytes_per_second),
@@ -99,6 +111,8 @@ def server_work(
         value=cache_type(options.cache_type_v),
         ubatch=options.ubatch_size,
         has_flash_attention=has_flash_attention,
+        names=tuple(gpu.name for gpu in gpus),
+        prompt_card=copied_to if gpus and options.op_offload else None,
     )
 
 
@@ -203,8 +217,8 @@ def _card_step(work: ServerWork, place: int, share: float, slots: int) -> float:
 def _host_batch_seconds(work: ServerWork, host: DeviceReads, size: int) -> float:
     """Seconds the CPU's share of one physical batch takes."""
     share = 1.0 - (1.0 - work.reads.share_used) ** size if work.reads.experts else 0.0
-    if work.used_cards and size >= OFFLOADED_FROM_TOKENS:
-        card = work.cards[work.used_cards[0]]
+    if work.prompt_card is not None and size >= OFFLOADED_FROM_TOKENS:
+        card = work.cards[work.prompt_card]
         return streaming_seconds(host, share) + batch_seconds(host, work.reads, size, card)
     flops = 2.0 * size * (host.parameters + host.expert_parameters * work.reads.share_used)
     computed = flops / speed_constants().number("host_flops_per_second")

@@ -1,9 +1,12 @@
-"""A memory estimate as JSON values: keys always present, zero where nothing, bytes as integers."""
+"""An estimate as JSON values: keys always present, zero where nothing, bytes as integers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from packer.errors import InvalidInput, Unreachable
 from packer.memory.result import DeviceEstimate, HostEstimate, MemoryEstimate
+from packer.performance.estimate import SpeedEstimate
+from packer.report.estimate_speed import speed_document
 
 DEVICE_PARTS = (
     "weights",
@@ -31,8 +34,18 @@ HOST_PARTS = (
 """Parts of the host's total, in the order they are shown."""
 
 
-def estimate_document(estimate: MemoryEstimate) -> dict[str, Any]:
-    """The object ``gpu-packer estimate -o json`` prints."""
+def estimate_document(
+    estimate: MemoryEstimate,
+    speed: SpeedEstimate | None = None,
+    speed_notes: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The object ``gpu-packer estimate -o json`` prints.
+
+    Args:
+        estimate: Memory of the process.
+        speed: Its speed; None prints zeros.
+        speed_notes: What a reader must know about it, or why it is not known.
+    """
     return {
         "devices": [_device(device) for device in estimate.devices],
         "host": _host(estimate.host),
@@ -44,6 +57,7 @@ def estimate_document(estimate: MemoryEstimate) -> dict[str, Any]:
         "fits": estimate.fits,
         "build": estimate.build,
         "notes": list(estimate.notes),
+        "speed": speed_document(speed, speed_notes),
     }
 
 

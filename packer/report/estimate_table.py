@@ -1,9 +1,11 @@
-"""A memory estimate for people: one column per card, one for the host, one row per part."""
+"""An estimate for people: one column per card, one for the host, one row per part; the speed."""
 
 from collections.abc import Iterator, Sequence
 
 from packer.domain.basis import Basis
 from packer.memory.result import DeviceEstimate, HostEstimate, MemoryEstimate
+from packer.performance.estimate import SpeedEstimate
+from packer.report.estimate_speed import speed_sentences
 from packer.report.text_columns import columns
 from packer.units import GIB, format_bytes
 
@@ -28,14 +30,19 @@ _HOST_BASIS = {
 }
 
 
-def estimate_table(estimate: MemoryEstimate) -> str:
-    """Parts in GiB per card and on the host, the sum, its band, and whether it fits."""
+def estimate_table(
+    estimate: MemoryEstimate,
+    speed: SpeedEstimate | None = None,
+    speed_notes: Sequence[str] = (),
+) -> str:
+    """Parts in GiB per card and on the host, the sum, its band, whether it fits, and how fast."""
     table = [*_parts(estimate), *_sums(estimate)]
     header = ["GiB", *_names(estimate.devices), "host"]
     right = frozenset(range(1, len(header)))
     # An empty last column: that one is never aligned.
     lines = columns([*header, ""], [[*row, ""] for row in table], 0, right)
-    return "\n".join([*lines, "", *_sentences(estimate)])
+    said = [*_sentences(estimate), *speed_sentences(speed), *_notes(estimate, speed_notes)]
+    return "\n".join([*lines, "", *said])
 
 
 def _names(devices: Sequence[DeviceEstimate]) -> list[str]:
@@ -96,7 +103,10 @@ def _sentences(estimate: MemoryEstimate) -> Iterator[str]:
         f"flash attention {attention}, {estimate.build}"
     )
     yield from _verdict(estimate)
-    yield from (f"note: {note}" for note in estimate.notes)
+
+
+def _notes(estimate: MemoryEstimate, speed_notes: Sequence[str]) -> Iterator[str]:
+    yield from (f"note: {note}" for note in (*estimate.notes, *speed_notes))
     yield "~ calibrated or estimated; everything else is exact to the byte"
 
 

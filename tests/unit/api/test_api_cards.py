@@ -2,7 +2,14 @@
 
 import pytest
 
-from packer.api.cards import card_of, cards_by_name, cards_by_size, memory_bytes, read_gpus
+from packer.api.cards import (
+    NamedCards,
+    card_of,
+    cards_by_name,
+    cards_by_size,
+    memory_bytes,
+    read_gpus,
+)
 from packer.catalogue.gpus import find_gpu, gpu_products
 from packer.errors import InvalidInput
 from packer.memory.result import Card
@@ -90,8 +97,8 @@ def test_cards_that_are_not_modelled_are_refused() -> None:
 def test_a_caller_may_give_cards_numbers_or_text() -> None:
     card = Card("CUDA0", 24 * GIB, 24 * GIB)
     assert read_gpus("24576") == read_gpus([24576]) == read_gpus("24Gi") == read_gpus([card])
-    assert read_gpus("24576:20480")[0].free_bytes == 20 * GIB
-    assert read_gpus("") == read_gpus([]) == read_gpus(" ") == ()
+    assert read_gpus("24576:20480").cards[0].free_bytes == 20 * GIB
+    assert read_gpus("") == read_gpus([]) == read_gpus(" ") == NamedCards((), ())
 
 
 @pytest.mark.parametrize("gpus", ["24576,", "20480:24576", "0", "1:2:3", "99999999999"])

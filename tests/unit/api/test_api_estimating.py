@@ -161,7 +161,7 @@ def test_lines_are_counted_as_wc_does(text: str, models: Path) -> None:
 def test_a_fault_of_ours_does_not_stop_a_batch(
     models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = estimating.estimate_process
+    real = estimating.estimate_server
 
     def sometimes_broken(argv: list[str], *rest: object, **more: object) -> object:
         if "broken" in argv:
@@ -170,7 +170,7 @@ def test_a_fault_of_ours_does_not_stop_a_batch(
             raise Unreachable("no answer")
         return real(argv, *rest, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(estimating, "estimate_process", sometimes_broken)
+    monkeypatch.setattr(estimating, "estimate_server", sometimes_broken)
     lines = ["\tllama-server broken", "\tllama-server far", f"\t{COMMAND}"]
     broken, far, fine = api.estimate_batch("\n".join(lines), models=models)
     assert broken == {"error": {"code": "internal", "message": "ZeroDivisionError: impossible"}}

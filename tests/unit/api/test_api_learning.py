@@ -86,7 +86,13 @@ def test_speed_factors_are_recorded_for_the_plans_models_cards_and_build() -> No
     assert learnt.speed("small", file, BUILD) == found
     assert learnt.speed("L40S", file, BUILD) is None
     assert learnt.speed("small", file, "b1") is None
-    assert learnt.other_builds("small", file, "b1") == (BUILD,)
+    assert learnt.speed("small", file, BUILD.removeprefix("b")) == found
+    assert learnt.silence("small", file, BUILD) == ()
+    assert learnt.silence("small", file, "b1") == (
+        f"measured speeds of this model on small are of {BUILD} and do not count",
+    )
+    assert learnt.silence("L40S", file, BUILD) == ("no measured speed is of this model on L40S",)
+    assert Learnt().silence("L40S", file, BUILD) == ()
 
 
 def test_speeds_compared_with_older_constants_are_named() -> None:

@@ -55,6 +55,7 @@ KEYS = [
     "fits",
     "build",
     "notes",
+    "speed",
 ]
 BASES = {"exact", "calibrated", "estimated"}
 CATALOGUE = ["llama-server", "-m", "catalogue:qwen3-8b:Q4_K_M", "-c", "32768", "-np", "4"]
