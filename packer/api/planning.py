@@ -29,6 +29,7 @@ def plan(
     max_moves: int | None = None,
     move_weight: float | None = None,
     calibration: "Calibration | None" = None,
+    brief: bool = False,
 ) -> "Plan":
     """The plan of a fleet on an inventory: optimal, or with its certified gap; always audited.
 
@@ -44,6 +45,7 @@ def plan(
         move_weight: Cards (or money per hour) that moving one GiB of weights is worth, weighed
             against the objective; None puts the objective first.
         calibration: What was measured on the user's own cards; the plan records what it used.
+        brief: Leave out what only explains: simpler ways, better files, changes that would help.
 
     Raises:
         Infeasible: No placement exists; carries the reasons and what would help.
@@ -71,6 +73,7 @@ def plan(
         progress=progress,
         current=current.placements if current else (),
         move_weight=move_weight if current else None,
+        brief=brief,
     )
 
 

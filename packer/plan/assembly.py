@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from packer.domain.basis import Basis
 from packer.domain.node import Inventory, Sharing
 from packer.domain.workload import Fleet, Objective
-from packer.plan.baselines import baselines
+from packer.plan.baselines import baselines, only_bound
 from packer.plan.building import node_budgets, placements_of, price_of
 from packer.plan.moves import moves_between, running_replicas
-from packer.plan.plan import Placement, Plan, Policy, ServerImageUsed, Status
+from packer.plan.plan import Baselines, Placement, Plan, Policy, ServerImageUsed, Status
 from packer.plan.summaries import Questions, summaries
 from packer.plan.tools import Facts, Tools
 from packer.solver.assignment import Assignment, in_card_order
@@ -22,7 +23,11 @@ from packer.solver.stopping import Limits
 
 @dataclass(frozen=True)
 class Decision:
-    """What was asked, what could be chosen, what runs now, and what the solver chose."""
+    """What was asked, what could be chosen, what runs now, and what the solver chose.
+
+    Attributes:
+        brief: Whether only the placement counts, not what a reader would compare it with.
+    """
 
     fleet: Fleet
     inventory: Inventory
@@ -31,6 +36,7 @@ class Decision:
     offers: tuple[Offer, ...]
     solution: Solution
     current: tuple[Placement, ...] = ()
+    brief: bool = False
 
 
 def assemble(decision: Decision, tools: Tools, facts: Facts, limits: Limits) -> Plan:
@@ -42,7 +48,7 @@ def assemble(decision: Decision, tools: Tools, facts: Facts, limits: Limits) -> 
     nodes = node_budgets(placements, fleet, inventory)
     value, bound = packed.value(solution.objective or 0), packed.value(solution.bound or 0)
     currencies = sorted({pool.price.currency for pool in inventory.pools if pool.price})
-    questions = Questions(packed, solution.objective or 0, limits)
+    questions = None if decision.brief else Questions(packed, solution.objective or 0, limits)
     return Plan(
         name=fleet.name,
         status=Status.OPTIMAL if solution.status == "optimal" else Status.FEASIBLE,
@@ -54,7 +60,7 @@ def assemble(decision: Decision, tools: Tools, facts: Facts, limits: Limits) -> 
         cards_available=inventory.gpu_count,
         price_per_hour=price_of(nodes) if len(currencies) <= 1 else None,
         currency=currencies[0] if len(currencies) == 1 else "",
-        baselines=baselines(fleet, inventory, packed, decision.sets, decision.offers, bound),
+        baselines=_baselines(decision, bound),
         server=ServerImageUsed(fleet.server_image.image, fleet.server_image.build),
         workloads=summaries(decision.sets, assignments, questions),
         placements=placements,
@@ -67,6 +73,13 @@ def assemble(decision: Decision, tools: Tools, facts: Facts, limits: Limits) -> 
         moves=moves_between(decision.current, placements) if decision.current else None,
         calibration=facts.calibration,
     )
+
+
+def _baselines(decision: Decision, bound: Decimal) -> Baselines:
+    fleet, inventory, packed = decision.fleet, decision.inventory, decision.packed
+    if decision.brief:
+        return only_bound(fleet.objective, bound)
+    return baselines(fleet, inventory, packed, decision.sets, decision.offers, bound)
 
 
 def _numbered(decision: Decision) -> tuple[Assignment, ...]:

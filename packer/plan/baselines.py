@@ -116,6 +116,16 @@ def baselines(
     )
 
 
+def only_bound(objective: Objective, bound: Decimal) -> Baselines:
+    """No simpler way beside a plan, only the proven bound of its objective."""
+    by_price = objective is Objective.PRICE
+    return Baselines(
+        *(None, None, None, None, None, None),
+        lower_bound_cards=None if by_price else int(bound),
+        lower_bound_price_per_hour=bound if by_price else None,
+    )
+
+
 def _first_fit(packed: FleetInstance) -> tuple[int | None, Decimal | None]:
     placed = first_fit_decreasing(packed.instance)
     if placed is None:

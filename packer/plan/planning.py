@@ -37,8 +37,20 @@ def make_plan(
     progress: Callable[[Progress], None] | None = None,
     current: tuple[Placement, ...] = (),
     move_weight: float | None = None,
+    brief: bool = False,
 ) -> Plan:
     """The plan of a fleet on an inventory, audited.
+
+    Args:
+        fleet: What must be served.
+        inventory: Where.
+        tools: How command lines are written and read back.
+        facts: What the plan records beside its figures.
+        limits: What the solver may spend.
+        progress: Told about phases, incumbents and bounds.
+        current: What runs now.
+        move_weight: What moving one GiB of weights is worth; None puts the objective first.
+        brief: Leave out what only explains: simpler ways, better files, changes that would help.
 
     Raises:
         Infeasible: No placement exists; reasons and what would help.
@@ -60,13 +72,13 @@ def make_plan(
     stuck = [one.workload.name for one in sets if not one.candidates]
     if stuck:
         conflict = [f"count:{name}" for name in stuck]
-        raise _infeasible(conflict, fleet, inventory, sets)
+        raise _infeasible(conflict, fleet, inventory, sets, brief=brief)
     solution = solve(packed.instance, limits, progress)
     if solution.status == "infeasible":
-        raise _infeasible(solution.conflict, fleet, inventory, sets)
+        raise _infeasible(solution.conflict, fleet, inventory, sets, brief=brief)
     if solution.status == "unknown":
         raise OutOfTime(packed.value(solution.bound or 0), limits.time_seconds)
-    decision = Decision(fleet, inventory, packed, sets, offers, solution, current)
+    decision = Decision(fleet, inventory, packed, sets, offers, solution, current, brief)
     plan = assemble(decision, tools, facts, limits)
     audit(plan, fleet, bare, tools.parse_arguments)
     seconds = round(time.monotonic() - started, 3)
@@ -114,8 +126,15 @@ def _require_prices(fleet: Fleet, inventory: Inventory) -> None:
 
 
 def _infeasible(
-    conflict: Sequence[str], fleet: Fleet, inventory: Inventory, sets: Sequence[CandidateSet]
+    conflict: Sequence[str],
+    fleet: Fleet,
+    inventory: Inventory,
+    sets: Sequence[CandidateSet],
+    *,
+    brief: bool,
 ) -> Infeasible:
+    if brief:
+        return Infeasible(reasons(conflict, fleet, sets))
     deadline = time.monotonic() + _QUESTIONS_SECONDS
 
     def attempt(changed_fleet: Fleet, changed_inventory: Inventory) -> bool | None:

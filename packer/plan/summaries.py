@@ -49,14 +49,14 @@ class Questions:
 
 
 def summaries(
-    sets: Sequence[CandidateSet], assignments: Sequence[Assignment], questions: Questions
+    sets: Sequence[CandidateSet], assignments: Sequence[Assignment], questions: Questions | None
 ) -> tuple[WorkloadSummary, ...]:
-    """One summary per workload, in the order of the fleet."""
+    """One summary per workload, in the order of the fleet; without questions, none is asked."""
     return tuple(_summary(one, assignments, questions) for one in sets)
 
 
 def _summary(
-    one: CandidateSet, assignments: Sequence[Assignment], questions: Questions
+    one: CandidateSet, assignments: Sequence[Assignment], questions: Questions | None
 ) -> WorkloadSummary:
     workload = one.workload
     rank = worst_rank(assignments, workload.name)
@@ -75,8 +75,8 @@ def _summary(
         embedding=workload.embedding,
         reranking=workload.reranking,
         min_available=default_available if asked is None else asked,
-        why_not_better=why_not_better(
-            one, rank, questions.packed, questions.value, questions.resolve
-        ),
+        why_not_better=""
+        if questions is None
+        else why_not_better(one, rank, questions.packed, questions.value, questions.resolve),
         refused=refused_alternatives(one),
     )
