@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 EXAMPLE := examples/02-company-fleet
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit lint types floors coverage missing-tools lock clean golden memory-table bench speed-table browser-test
+.PHONY: help install demo test unit lint types floors coverage missing-tools lock clean golden memory-table bench speed-table browser-test fuzz
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -32,6 +32,7 @@ demo: install ## Plan the company fleet: table, build/plan.json, build/manifests
 test: install ## Run every check: lint, types, floors, tests with coverage
 	$(MAKE) --no-print-directory lint types floors
 	$(MAKE) --no-print-directory coverage
+	$(MAKE) --no-print-directory fuzz
 	@$(MAKE) --no-print-directory missing-tools
 
 lint: install
@@ -74,6 +75,9 @@ bench: install ## Packing engine on its instances (CLASSES=small for the quick o
 
 speed-table: install ## Compare the speed model with published measurements
 	$(BIN)/python -m benchmarks.speed_table
+
+fuzz: install ## Fuzz every reader of strangers' bytes (SECONDS=10 for each)
+	tests/fuzz/short_run.sh $(or $(SECONDS),10) $(BIN)/python
 
 browser-test: install ## Open reports in headless Chromium
 	GPU_PACKER_REQUIRE_TOOLS=1 $(PYTEST) -q tests/browser

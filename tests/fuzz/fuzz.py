@@ -1,0 +1,82 @@
+"""Coverage-guided fuzzing of one target: ``python -m tests.fuzz.fuzz NAME --seconds 60``.
+
+Fails on any exception that is not ours, on more than a second of processor time for one input,
+and on 200 MB above what the process holds when it begins.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["packer"]):
+    from tests.fuzz.targets import TARGETS, run
+
+HERE = Path(__file__).parent
+_MOST_SECONDS = 1.0
+_MORE_MEGABYTES = 200
+
+
+class TooSlow(Exception):
+    """One input took longer than a user would wait for an error."""
+
+
+def main() -> None:
+    """Fuzz until the time or the number of runs is over; libFuzzer ends the process."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("target", choices=sorted(TARGETS))
+    arguments.add_argument("--seconds", type=int, default=60)
+    arguments.add_argument("--runs", type=int, default=-1)
+    arguments.add_argument("--seed", type=int, default=1)
+    given = arguments.parse_args()
+    target = TARGETS[given.target]
+
+    def one_input(content: bytes) -> None:
+        begun = time.process_time()
+        run(target, content)
+        if time.process_time() - begun > _MOST_SECONDS:
+            raise TooSlow(f"{time.process_time() - begun:.1f} s for {len(content)} bytes")
+
+    findings = HERE / "findings" / given.target
+    findings.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        corpus, words = Path(scratch, "corpus"), Path(scratch, "words")
+        corpus.mkdir()
+        for number, seed in enumerate(target.seeds()):
+            corpus.joinpath(f"seed-{number}").write_bytes(seed[: target.longest])
+        words.write_text("".join(f'"{_escaped(word)}"\n' for word in target.words))
+        kept = [str(path) for path in (HERE / "corpus" / given.target, findings) if path.is_dir()]
+        options = (
+            f"-max_total_time={given.seconds}",
+            f"-runs={given.runs}",
+            f"-seed={given.seed}",
+            f"-max_len={target.longest}",
+            f"-dict={words}",
+            f"-artifact_prefix={findings}/",
+            "-timeout=25",  # a real hang; processor time is counted above
+            f"-rss_limit_mb={_resident_megabytes() + _MORE_MEGABYTES}",
+            "-print_final_stats=1",
+            "-verbosity=1",
+        )
+        atheris.Setup([sys.argv[0], *options, str(corpus), *kept], one_input)
+        atheris.Fuzz()
+
+
+def _escaped(word: str) -> str:
+    return "".join(
+        character if character.isalnum() or character in " _.:-" else f"\\x{ord(character):02x}"
+        for character in word
+    )
+
+
+def _resident_megabytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") // 2**20
+
+
+if __name__ == "__main__":
+    main()
