@@ -1,0 +1,81 @@
+"""Slots and part of a card's time with which a server reaches its goals."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from packer.domain.demand import Goals
+from packer.performance.queueing import ServerQueue
+from packer.performance.request_load import RequestLoad
+
+HIGHEST_UTILISATION = 0.85
+"""A server this busy still catches up after a burst; closer to 1 waits grow without limit."""
+_TAIL_SHARE = 0.05
+_STEPS = 7
+_LADDER = (*range(1, 9), 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 128, 192, 256)
+
+
+@dataclass(frozen=True)
+class ServerDemand:
+    """Traffic and goals of one server.
+
+    Attributes:
+        rate: Requests per second that reach it.
+        burstiness: Variance over mean of its arrivals.
+    """
+
+    rate: float
+    burstiness: float
+    goals: Goals
+
+
+def ladder(most: int) -> Iterator[int]:
+    """Numbers of slots worth trying, ascending."""
+    return (slots for slots in _LADDER if slots <= most)
+
+
+def meets_goals(load: RequestLoad, demand: ServerDemand, slots: int, share: float = 1.0) -> bool:
+    """Whether a server with a share of its cards' time reaches every goal.
+
+    A server with half of the time is one with all of it whose clock runs at half speed.
+    """
+    queue = ServerQueue(load, demand.rate / share, slots, demand.burstiness)
+    if queue.utilisation > HIGHEST_UTILISATION:
+        return False
+    speed, wait = demand.goals.decode_tokens_per_second, demand.goals.first_token_p95_seconds
+    if speed is not None and queue.decode_tokens_per_second * share < speed:
+        return False
+    return wait is None or queue.later_than(wait * share) <= _TAIL_SHARE
+
+
+def fewest_slots(load: RequestLoad, demand: ServerDemand, most: int) -> int | None:
+    """Fewest slots that reach the goals with all of the cards' time; None if no number does."""
+    return next((slots for slots in ladder(most) if meets_goals(load, demand, slots)), None)
+
+
+def least_share(load: RequestLoad, demand: ServerDemand, slots: int) -> float:
+    """Smallest part of the cards' time that reaches the goals with these slots, to a percent.
+
+    All of it must reach them.
+    """
+    low, high = 0.0, 1.0
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        if meets_goals(load, demand, slots, middle):
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def shortfall(load: RequestLoad, demand: ServerDemand, slots: int) -> str:
+    """Why a number of slots does not reach the goals, with the figures that miss them."""
+    queue = ServerQueue(load, demand.rate, slots, demand.burstiness)
+    if queue.utilisation > HIGHEST_UTILISATION:
+        most = queue.leaving_rate(slots) * HIGHEST_UTILISATION
+        return f"{slots} slots serve {most:.2g} requests/s, {demand.rate:.2g} arrive"
+    speed, reached = demand.goals.decode_tokens_per_second, queue.decode_tokens_per_second
+    if speed is not None and reached < speed:
+        return f"{reached:.1f} tokens/s per slot with {queue.busy_slots} busy, {speed:g} are asked"
+    wait = demand.goals.first_token_p95_seconds
+    late = queue.first_token_seconds()
+    return f"first token within {late:.2g} s in 95 of 100 requests, {wait:g} s are asked"
