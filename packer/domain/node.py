@@ -63,6 +63,7 @@ class NodePool:
         node_names: Names of live nodes; empty means generated.
         gpu_uuids: Node name → card UUIDs in index order, for live inventories.
         unavailable: Names of nodes that may not be used (failed, drained).
+        host_taken: Node name → memory of the node that others hold [bytes].
         payment: Terms the nodes are paid on; spot nodes may be taken back at any time.
         instance_type: The provider's name of such a node; empty for hardware of one's own.
         provider, region: Where it is rented; empty likewise.
@@ -83,6 +84,7 @@ class NodePool:
     node_names: tuple[str, ...] = ()
     gpu_uuids: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unavailable: tuple[str, ...] = ()
+    host_taken: Mapping[str, int] = field(default_factory=dict)
     payment: Payment = Payment.ON_DEMAND
     instance_type: str = ""
     provider: str = ""
@@ -115,6 +117,10 @@ class NodePool:
         """Allocatable bytes of one card, less what others hold [bytes]."""
         held = self.taken.get(self.node_name(index), {}).get(gpu, 0)
         return self.gpu.allocatable_bytes - held
+
+    def host_free_bytes(self, index: int) -> int:
+        """Memory for pods on one node, less what others hold [bytes]."""
+        return self.host_memory_bytes - self.host_taken.get(self.node_name(index), 0)
 
 
 @dataclass(frozen=True)

@@ -180,6 +180,6 @@ def _overfull_nodes(
         estimate = estimates[placement.workload, placement.replica]
         used[placement.node] += estimate.host.total_bytes
     for node, total in used.items():
-        limit = sites[node].pool.host_memory_bytes
+        limit = sites[node].pool.host_free_bytes(sites[node].index)
         if total > limit:
             yield f"{node}: {total} bytes of node memory are planned, {limit} are there"

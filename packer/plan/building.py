@@ -176,7 +176,7 @@ def _node_budget(
         sharing=pool.sharing,
         is_used=bool(placements),
         cards=cards,
-        host_allocatable_bytes=pool.host_memory_bytes,
+        host_allocatable_bytes=pool.host_free_bytes(index),
         host_used_bytes=sum(placement.host.total_bytes for placement in placements),
         price_per_hour=pool.price_per_hour,
         currency=price.currency if price else "",

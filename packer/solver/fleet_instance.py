@@ -100,12 +100,12 @@ def _money_scale(inventory: Inventory) -> int:
 
 
 def _sites(pool: NodePool) -> list[tuple[NodePool, tuple[int, ...]]]:
-    """Nodes of a pool, grouped by what others hold on their cards."""
+    """Nodes of a pool, grouped by what others hold on their cards and of their memory."""
     groups: dict[tuple[int, ...], list[int]] = {}
     for node in range(pool.nodes):
         taken = pool.taken.get(pool.node_name(node), {})
         key = tuple(taken.get(gpu, 0) for gpu in range(pool.gpus_per_node)) if taken else ()
-        groups.setdefault(key, []).append(node)
+        groups.setdefault((pool.host_free_bytes(node) // MIB, *key), []).append(node)
     return [(pool, tuple(nodes)) for nodes in groups.values()]
 
 
@@ -128,7 +128,7 @@ def _node_type(
         count=len(nodes),
         gpus=pool.gpus_per_node,
         gpu_cap=(room,),
-        node_cap=(pool.host_memory_bytes // MIB,),
+        node_cap=(pool.host_free_bytes(nodes[0]) // MIB,),
         gpu_price=scale,
         node_price=int((pool.price_per_hour or 0) * scale),
         zones=tuple(zones.items()),

@@ -108,6 +108,10 @@ class NodePoolEntry(StrictModel):
         default_factory=dict
     )
     """Node → card (gpu0, gpu1 …) → memory that others hold."""
+    host_taken: Annotated[dict[NodeName, Bytes], Field(max_length=MOST_NODES)] = Field(
+        default_factory=dict
+    )
+    """Node → memory of the node that other pods hold."""
     unavailable: Annotated[tuple[NodeName, ...], Field(max_length=MOST_NODES)] = ()
     """Nodes that may not be used: failed, drained, reserved."""
     node_names: Annotated[tuple[NodeName, ...], Field(max_length=MOST_NODES)] = ()

@@ -150,11 +150,25 @@ def _taken(pool: PoolInFile, gpu: GpuProduct | None) -> Iterator[Problem]:
                 yield Problem("P0223", title, where, why, "list a lost node under unavailable:")
 
 
+def _host_taken(pool: PoolInFile) -> Iterator[Problem]:
+    memory = pool.entry.host_memory
+    for node, held in pool.entry.host_taken.items():
+        unknown = pool.unknown_node(node, pool.where_key("hostTaken", node))
+        if unknown:
+            yield unknown
+        if held > memory:
+            why = f"hostMemory is {format_quantity(memory)}"
+            where = pool.where("hostTaken", node)
+            help_ = "list a lost node under unavailable:"
+            yield Problem("P0223", f"more memory is taken of {node} than it has", where, why, help_)
+
+
 _CHECKS: tuple[Callable[[PoolInFile], Iterator[Problem]], ...] = (
     _zones,
     _node_names,
     _uuids,
     _unavailable,
+    _host_taken,
     _link_groups,
     _by_hand,
 )
