@@ -33,7 +33,7 @@ def read_inventory(text: str | bytes, file: str, lookups: Lookups) -> Inventory:
         gpu = _gpu(pool_entry, index, document, lookups, problems)
         problems += pool_problems(PoolInFile(pool_entry, index, document), gpu)
         if gpu is not None:
-            pools.append(_pool(pool_entry, gpu, lookups.own_price(pool_entry.name)))
+            pools.append(_pool(pool_entry, gpu))
             if products.setdefault(gpu.name, gpu) != gpu:
                 problems.append(_another(gpu.name, document.where("nodePools", index, "gpu")))
     problems += inventory_problems(entry, document)
@@ -66,7 +66,7 @@ def _another(name: str, where: Location) -> Problem:
     return Problem("P0233", title, where, "names tell cards apart", help_)
 
 
-def _pool(entry: NodePoolEntry, gpu: GpuProduct, own_price: Price | None) -> NodePool:
+def _pool(entry: NodePoolEntry, gpu: GpuProduct) -> NodePool:
     return NodePool(
         name=entry.name,
         gpu=gpu,
@@ -77,7 +77,7 @@ def _pool(entry: NodePoolEntry, gpu: GpuProduct, own_price: Price | None) -> Nod
         host_memory_bandwidth_bytes_per_second=entry.host_memory_bandwidth,
         zones=dict(entry.zones),
         link_groups=entry.link_groups,
-        price=own_price or _price(entry),
+        price=_price(entry),
         sharing=Sharing(entry.sharing),
         taken={
             node: {int(card.removeprefix("gpu")): held for card, held in cards.items()}
