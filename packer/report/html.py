@@ -1,8 +1,5 @@
-"""One self-contained page: no network, no fonts to fetch, a content policy that forbids both."""
+"""The report of a plan as one page."""
 
-from base64 import b64encode
-from hashlib import sha256
-from importlib.resources import files
 from itertools import groupby
 from operator import attrgetter
 
@@ -10,8 +7,9 @@ from packer.plan.cost import NodeCost
 from packer.plan.plan import Plan
 from packer.report.card_figures import NodeFigures, Part
 from packer.report.document import Report, report
+from packer.report.page import render_page
 from packer.report.phrases import joined_notes, status_words, verdict
-from packer.report.svg_cards import LINE_WIDTH, PATTERNS, Scale, legend_entries, style
+from packer.report.svg_cards import LINE_WIDTH, Scale, legend_entries
 from packer.report.wording import BASIS_MARKS, BASIS_MEANINGS, CARDS_ALONE
 
 _MOST_WIDE_CARDS = 24
@@ -21,60 +19,26 @@ _ALWAYS_SHOWN = frozenset({Part.WEIGHTS, Part.CONTEXT, Part.COMPUTE, Part.PROCES
 
 def render_html(plan: Plan) -> str:
     """The report of one plan as a page; only its footer differs between equal plans."""
-    # Jinja and its template take a fifth of a second: only those who want a page pay for them.
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
-
-    from packer.report.html_filters import FILTERS
-
-    environment = Environment(
-        loader=PackageLoader("packer.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= FILTERS
-    sheet, script = style() + _resource("report.css"), _resource("report.js")
     facts = report(plan)
-    return environment.get_template("report.html.j2").render(
-        facts=facts,
-        policy=_content_policy(sheet, script),
-        style=Markup(sheet),  # noqa: S704 — our own files
-        script=Markup(script),  # noqa: S704
-        patterns=Markup(PATTERNS),  # noqa: S704
-        status=status_words(facts.headline, facts.bound, facts.objective, facts.currency),
-        verdict=verdict(facts.headline, facts.objective),
-        legend=tuple(legend_entries(facts.nodes)),
-        pools=tuple(
-            (pool, tuple(nodes)) for pool, nodes in groupby(facts.nodes, attrgetter("pool"))
-        ),
-        cards=tuple(card for node in facts.nodes for card in node.cards),
-        scale=_scale(facts),
-        parts=_parts(facts),
-        cards_alone=CARDS_ALONE,
-        notes=joined_notes(facts),
-        priced=_priced(facts),
-        bases=tuple(
-            (basis.value, BASIS_MARKS[basis], BASIS_MEANINGS[basis]) for basis in BASIS_MARKS
-        ),
+    return render_page(
+        "report.html.j2",
+        {
+            "facts": facts,
+            "status": status_words(facts.headline, facts.bound, facts.objective, facts.currency),
+            "verdict": verdict(facts.headline, facts.objective),
+            "legend": tuple(legend_entries(facts.nodes)),
+            "pools": _pools(facts),
+            "cards": tuple(card for node in facts.nodes for card in node.cards),
+            "scale": _scale(facts),
+            "parts": _parts(facts),
+            "cards_alone": CARDS_ALONE,
+            "notes": joined_notes(facts),
+            "priced": _priced(facts),
+            "bases": tuple(
+                (basis.value, BASIS_MARKS[basis], BASIS_MEANINGS[basis]) for basis in BASIS_MARKS
+            ),
+        },
     )
-
-
-def _resource(name: str) -> str:
-    return (files("packer.report") / "templates" / name).read_text(encoding="utf-8")
-
-
-def _content_policy(sheet: str, script: str) -> str:
-    """Nothing may run or be fetched but the style and the script of this very page."""
-    return (
-        f"default-src 'none'; style-src '{_hash(sheet)}'; script-src '{_hash(script)}'; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
-
-
-def _hash(text: str) -> str:
-    return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
 
 
 def _pools(facts: Report) -> tuple[tuple[str, tuple[NodeFigures, ...]], ...]:

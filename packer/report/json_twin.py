@@ -8,18 +8,26 @@ import json
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from packer.plan.plan import Plan
 from packer.report.document import report
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 
 def render_json(plan: Plan) -> str:
     """The report of one plan; only its ``run`` block differs between equal plans."""
-    facts = report(plan)
-    names = [one.name for one in fields(facts)]
-    ordered = sorted(names, key=lambda name: name not in {"apiVersion", "kind"})
-    document = {name: _plain(getattr(facts, name)) for name in ordered}
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return document_json(report(plan))
+
+
+def document_json(document: "DataclassInstance") -> str:
+    """A dataclass as a JSON document: what it is first, facts of its run last."""
+    names = [one.name for one in fields(document)]
+    ordered = sorted(names, key=lambda name: (name not in {"apiVersion", "kind"}, name == "run"))
+    values = {name: _plain(getattr(document, name)) for name in ordered}
+    return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
 
 
 def _plain(value: object) -> object:
