@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 EXAMPLE := examples/02-company-fleet
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit lint types floors coverage missing-tools lock clean golden memory-table bench speed-table browser-test fuzz
+.PHONY: control-plane cluster-test help install demo test unit lint types floors coverage missing-tools lock clean golden memory-table bench speed-table browser-test fuzz
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -55,7 +55,13 @@ coverage: install
 	$(BIN)/python -m coverage report --fail-under=90 --skip-covered --sort=cover | tail -n 40
 
 missing-tools: install
-	@$(BIN)/python tests/tools.py
+	@$(BIN)/python -m tests.tools
+
+control-plane: install ## Build etcd, API server, scheduler … for the cluster tests (once, cached)
+	$(BIN)/python -m tests.cluster.binaries
+
+cluster-test: control-plane ## Everything that needs a cluster: a real API server, scheduler and allocator
+	GPU_PACKER_REQUIRE_TOOLS=1 GPU_PACKER_CLUSTER_TEST=full $(PYTEST) -q tests/cluster
 
 lock: ## Renew requirements.lock (with hashes) from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

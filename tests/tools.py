@@ -2,8 +2,11 @@
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
+
+from tests.cluster.binaries import HOW, build_folder, find_binaries
 
 REQUIRE_TOOLS = "GPU_PACKER_REQUIRE_TOOLS"
 """With this variable set to 1, a missing program fails the test instead of skipping it."""
@@ -12,20 +15,25 @@ REQUIRE_TOOLS = "GPU_PACKER_REQUIRE_TOOLS"
 def require_tool(name: str, *candidates: str) -> str:
     """Path of a program: the first of ``candidates`` (names or paths) that exists, or ``name``.
 
-    Without any of them the test is skipped with the reason, or fails where tools are required.
+    What was built for the cluster tests counts as well. Without any of them the test is skipped
+    with the reason, or fails where tools are required.
     """
-    for candidate in candidates or (name,):
+    for candidate in candidates or (name, str(build_folder() / name)):
         found = shutil.which(candidate)
         if found:
             return found
-    message = f"{name} is not installed (looked for {', '.join(candidates or (name,))})"
+    return left_out(f"{name} is not installed (looked for {', '.join(candidates or (name,))})")
+
+
+def left_out(why: str) -> NoReturn:
+    """Skip the test with the reason, or fail it where tools are required."""
     if os.environ.get(REQUIRE_TOOLS) == "1":
-        pytest.fail(message)
-    pytest.skip(message)
+        pytest.fail(why)
+    pytest.skip(why)
 
 
 HOW_TO_GET = {
-    "kubectl": "kubernetes.io/docs/tasks/tools, or: cd tests/tools_go && go build ./kubectl",
+    "kubectl": "kubernetes.io/docs/tasks/tools, or: make control-plane",
     "chromium": "apt-get install chromium, or your system's package of it",
 }
 """Programs that only the system can provide, and how."""
@@ -33,10 +41,13 @@ HOW_TO_GET = {
 
 def missing_tools() -> str:
     """One closing message: which programs are missing, what was left out, how to get them."""
-    missing = [name for name in HOW_TO_GET if shutil.which(name) is None]
-    if not missing:
-        return "Every test ran: nothing was left out for want of a program."
+    places = f"{os.environ.get('PATH', os.defpath)}{os.pathsep}{build_folder()}"
+    missing = [name for name in HOW_TO_GET if shutil.which(name, path=places) is None]
     lines = [f"  {name}: {HOW_TO_GET[name]}" for name in missing]
+    if find_binaries() is None:
+        lines.append(f"  a Kubernetes control plane: {HOW}")
+    if not lines:
+        return "Every test ran: nothing was left out for want of a program."
     return "Left out, because this machine lacks these programs:\n" + "\n".join(lines)
 
 
