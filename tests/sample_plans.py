@@ -491,3 +491,40 @@ def tiny_plan() -> Plan:
         (lab,),
         baselines=Baselines(1, None, 1, None, 1, None, 1, None),
     )
+
+
+SLICE_UUIDS = tuple(f"MIG-00000000-0000-0000-0000-{slice_:012d}" for slice_ in range(4))
+CARD_UUIDS = tuple(f"GPU-00000000-0000-0000-0000-{slice_ // 2:012d}" for slice_ in range(4))
+"""The cards the slices of `sliced_plan` are cut from, two of each."""
+
+
+def sliced_plan(uuids: tuple[str, ...] = ()) -> Plan:
+    """Three models on two of four MIG slices of one node."""
+    placements = (
+        placement("chat", 0, "mig-0", (0,), (device_bytes(18.0, 5.0),), file="chat.gguf"),
+        placement("small", 0, "mig-0", (0,), (device_bytes(4.6, 2.0),), file="small.gguf"),
+        placement("code", 0, "mig-0", (1,), (device_bytes(25.4, 8.0),), file="code.gguf"),
+    )
+    budget = node(
+        "mig-0",
+        "mig",
+        "A100 SXM 80GB 3g.40gb",
+        "NVIDIA-A100-SXM4-80GB-MIG-3g.40gb",
+        40192 * MIB,
+        4,
+        placements,
+        sharing=Sharing.MIG,
+        uuids=uuids,
+        is_live=bool(uuids),
+    )
+    return plan_of(
+        "sliced",
+        (
+            summary("chat", "catalogue:qwen3-32b", "qwen3"),
+            summary("small", "catalogue:qwen3-8b", "qwen3"),
+            summary("code", "catalogue:qwen2.5-coder-32b", "qwen2"),
+        ),
+        placements,
+        (budget,),
+        baselines=Baselines(3, None, 3, None, 2, None, 2, None),
+    )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 
+from packer.catalogue.mig_slices import mig_slices
 from packer.catalogue.names import (
     is_written_with,
     listed,
@@ -112,9 +113,8 @@ def _vocabulary(product: GpuProduct) -> frozenset[str]:
 
 @cache
 def _by_name() -> dict[str, GpuProduct]:
-    return {
-        name_key(n): product for product in gpu_products() for n in (product.name, product.label)
-    }
+    products = (*gpu_products(), *mig_slices(gpu_products()))
+    return {name_key(n): product for product in products for n in (product.name, product.label)}
 
 
 @cache

@@ -1,5 +1,6 @@
 """GPU products: what a card is, and how much of it a llama-server can allocate."""
 
+import re
 from dataclasses import dataclass
 
 from packer.domain.basis import Basis
@@ -22,6 +23,32 @@ class MeasuredProcess:
     low_bytes: int
     high_bytes: int
     measurements: int
+
+
+_SLICE_LABEL = re.compile(r"(?P<card>.+)-MIG-(?P<profile>[1-9]g\.[1-9][0-9]{0,2}gb(?:\.me)?)")
+
+
+@dataclass(frozen=True)
+class MigSlice:
+    """What a product label says of a MIG slice.
+
+    Attributes:
+        card_label: Label of the card it is cut from.
+        profile: Such as ``3g.40gb``, or ``1g.10gb.me`` with media engines.
+    """
+
+    card_label: str
+    profile: str
+
+
+def mig_slice(label: str) -> MigSlice | None:
+    """The slice a product label names, such as ``NVIDIA-A30-MIG-1g.6gb``; None for a whole card.
+
+    Source:
+        GPU feature discovery, resource labels of MIG devices: product, ``-MIG-``, profile.
+    """
+    match = _SLICE_LABEL.fullmatch(label)
+    return MigSlice(match["card"], match["profile"]) if match else None
 
 
 @dataclass(frozen=True)
@@ -59,3 +86,8 @@ class GpuProduct:
     aliases: tuple[str, ...] = ()
     not_modelled: str = ""
     measured_process: MeasuredProcess | None = None
+
+    @property
+    def is_slice(self) -> bool:
+        """Whether this is a MIG slice, of which one process can use only one."""
+        return mig_slice(self.label) is not None

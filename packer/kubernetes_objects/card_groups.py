@@ -7,8 +7,10 @@ a claim with several requests or a pod with several cards, is such a group.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from packer.domain.gpu import MigSlice, mig_slice
 from packer.domain.node import Sharing
 from packer.kubernetes_objects.names import LONGEST_NAME, shortened
+from packer.kubernetes_objects.sharing_choice import sharing_of
 from packer.plan.plan import CardBudget, NodeBudget, Placement, Plan
 
 
@@ -20,7 +22,7 @@ class CardGroup:
         gpus: Card indices on the node, ascending.
         placements: Replicas on these cards, in plan order.
         neighbours: Replicas on any card of the node, these included.
-        sharing: How pods get at the cards; ``dra`` or ``whole``.
+        sharing: How pods get at the cards: ``dra``, ``dra-memory``, ``whole`` or ``hami``.
     """
 
     node: NodeBudget
@@ -42,9 +44,22 @@ class CardGroup:
         return tuple(by_index[gpu] for gpu in self.gpus)
 
     @property
+    def slice(self) -> MigSlice | None:
+        """What each card is a MIG slice of; None for whole cards."""
+        return mig_slice(self.node.product_label)
+
+    @property
     def is_pinned(self) -> bool:
-        """Whether the plan names the very cards, by UUID."""
-        return all(card.uuid for card in self.cards)
+        """Whether the plan names the very cards, by UUID; of a slice its own, not its card's."""
+        uuids = [card.uuid for card in self.cards]
+        return all(uuid.startswith("MIG-") if self.slice else uuid for uuid in uuids)
+
+    @property
+    def shares_claim(self) -> bool:
+        """Whether all pods on these cards name one claim, so that they get the same cards."""
+        if self.sharing is Sharing.DRA_MEMORY:
+            return not self.is_pinned
+        return self.sharing is Sharing.DRA
 
     def rank(self, gpu: int) -> int:
         """Place of a card among the group's cards; its CUDA index in a pod that sees them all."""
@@ -53,12 +68,6 @@ class CardGroup:
     def device_names(self, placement: Placement) -> tuple[str, ...]:
         """``--device`` names of one replica's cards in a pod that sees the whole group."""
         return tuple(f"CUDA{self.rank(gpu)}" for gpu in placement.gpus)
-
-
-def sharing_of(node: NodeBudget, override: Sharing | None) -> Sharing:
-    """How the cards of a node are shared; ``auto`` is ``dra``, which every claim can express."""
-    sharing = node.sharing if override is None else override
-    return Sharing.DRA if sharing is Sharing.AUTO else sharing
 
 
 def card_groups(plan: Plan, override: Sharing | None) -> tuple[CardGroup, ...]:

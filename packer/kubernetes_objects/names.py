@@ -24,6 +24,7 @@ _IMAGE = re.compile(
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )
 _GPU_UUID = re.compile(r"GPU-[0-9A-Za-z-]{1,58}")
+_SLICE_UUID = re.compile(r"(?:GPU|MIG)-[0-9A-Za-z-]{1,58}")
 
 
 def is_label(text: str) -> bool:
@@ -64,6 +65,11 @@ def is_image(text: str) -> bool:
 def is_gpu_uuid(text: str) -> bool:
     """Whether a text is the UUID of a whole NVIDIA GPU; it is safe inside a CEL string."""
     return _GPU_UUID.fullmatch(text) is not None
+
+
+def is_slice_uuid(text: str) -> bool:
+    """Whether a text is the UUID of a MIG slice or of the card it is cut from; safe likewise."""
+    return _SLICE_UUID.fullmatch(text) is not None
 
 
 def shortened(name: str, longest: int = LONGEST_LABEL) -> str:

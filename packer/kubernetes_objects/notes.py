@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from packer.domain.model_mount import Volume, volume_of
 from packer.domain.mount import MountKind
-from packer.domain.node import Sharing
 from packer.kubernetes_objects.guarantees import describe_guarantees
 from packer.kubernetes_objects.options import RenderOptions
 from packer.kubernetes_objects.server import Server
+from packer.kubernetes_objects.sharing_needs import sharing_needs
 from packer.kubernetes_objects.volumes import mounts_of
 from packer.plan.plan import Plan
 
@@ -39,14 +39,7 @@ def notes(plan: Plan, servers: tuple[Server, ...], options: RenderOptions) -> st
 
 
 def _needs(servers: tuple[Server, ...], options: RenderOptions) -> Iterator[str]:
-    ways = {server.group.sharing for server in servers}
-    if Sharing.DRA in ways:
-        yield "Kubernetes 1.34 or newer with NVIDIA's DRA driver (device class `gpu.nvidia.com`)"
-    if Sharing.WHOLE in ways:
-        yield (
-            "NVIDIA's device plugin and GPU feature discovery (`nvidia.com/gpu`, "
-            "label `nvidia.com/gpu.product`) on the nodes that share whole cards"
-        )
+    yield from sharing_needs([server.group for server in servers], options.mig_strategy)
     if options.api_key_secret:
         yield (
             f"the Secret `{options.api_key_secret}` with the API key clients send, never written "

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from packer.domain.node import Sharing
 from packer.kubernetes_objects.card_groups import CardGroup
+from packer.kubernetes_objects.device_plugin import MigStrategy
 from packer.units import GIB
 
 PRESET_PATH = "/etc/gpu-packer/preset.ini"
@@ -32,6 +33,7 @@ class RenderOptions:
         user_id, group_id: Whom the processes run as; never root.
         termination_grace_seconds: Time to finish answers before a pod is killed [s].
         pool_selectors: Pool name → labels of its nodes, where a product alone does not tell them.
+        mig_strategy: How the device plugin names MIG slices, where they are asked for from it.
         preset: Text of the router preset of a card group; needed for ``whole``.
         router_command: Command line of the router of a card group, program first, with
             ``--models-preset`` at ``PRESET_PATH``; needed for ``whole``.
@@ -53,5 +55,6 @@ class RenderOptions:
     group_id: int = 65532
     termination_grace_seconds: int = 60
     pool_selectors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    mig_strategy: MigStrategy = MigStrategy.MIXED
     preset: Callable[[CardGroup], str] | None = None
     router_command: Callable[[CardGroup], tuple[str, ...]] | None = None

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 from packer.domain.model_mount import pod_path
 from packer.domain.mount import InvalidMount, MountKind
-from packer.domain.node import Sharing
 from packer.errors import Problem
 from packer.kubernetes_objects.card_groups import CardGroup
 from packer.kubernetes_objects.container_command import SECRET_FLAGS, port_of
@@ -83,8 +82,6 @@ def _command_problems(placement: Placement) -> Iterator[Problem]:
 
 def router_problems(group: CardGroup) -> Iterator[Problem]:
     """Replicas that one router cannot serve: it knows one process per model name."""
-    if group.sharing is not Sharing.WHOLE:
-        return
     counts = Counter(placement.workload for placement in group.placements)
     for workload, count in counts.items():
         if count > 1:

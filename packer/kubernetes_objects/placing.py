@@ -8,6 +8,7 @@ claim cannot take the last card a larger one on the same real node would need.
 from packer.domain.node import Sharing
 from packer.domain.workload import Spread
 from packer.kubernetes_objects.card_groups import CardGroup
+from packer.kubernetes_objects.device_plugin import product_labels
 from packer.kubernetes_objects.labels import NODE_LABEL, PART_OF, workload_label
 from packer.kubernetes_objects.names import shortened
 from packer.kubernetes_objects.options import RenderOptions
@@ -17,7 +18,6 @@ from packer.plan.plan import NodeBudget, Plan
 
 _HOSTNAME = "kubernetes.io/hostname"
 _ZONE = "topology.kubernetes.io/zone"
-_PRODUCT = "nvidia.com/gpu.product"
 
 GPU_TOLERATION: KubernetesObject = {
     "key": "nvidia.com/gpu",
@@ -44,9 +44,9 @@ def _node_selector(group: CardGroup, options: RenderOptions) -> dict[str, Value]
     The product label only where the device plugin's stack writes it; with claims it may be absent,
     and the claim itself asks for the product.
     """
-    node = group.node
+    node, is_whole = group.node, group.sharing is Sharing.WHOLE
     return {
-        **({_PRODUCT: node.product_label} if group.sharing is Sharing.WHOLE else {}),
+        **(product_labels(group, options.mig_strategy) if is_whole else {}),
         **({_ZONE: node.zone} if node.zone else {}),
         **options.pool_selectors.get(node.pool, {}),
     }
@@ -73,8 +73,9 @@ def _unnamed_node(plan: Plan, server: Server) -> dict[str, Value]:
 
 
 def _same_node(plan: Plan, group: CardGroup) -> list[Value]:
-    """Pods of the same planned node, unless one claim already holds them together."""
-    if len(group.neighbours) == len(group.placements):
+    """Pods of the same planned node, unless they are one, or one claim holds them together."""
+    is_held = group.shares_claim or group.sharing is Sharing.WHOLE or len(group.placements) == 1
+    if is_held and len(group.neighbours) == len(group.placements):
         return []
     labels = {PART_OF: plan.name, NODE_LABEL: shortened(group.node.name)}
     return [{"labelSelector": {"matchLabels": labels}, "topologyKey": _HOSTNAME}]

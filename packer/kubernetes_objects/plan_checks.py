@@ -7,9 +7,11 @@ Kubernetes accepts there; nothing is repaired, all problems are told at once.
 from collections import Counter
 from collections.abc import Iterator
 
+from packer.domain.gpu import mig_slice
 from packer.domain.node import Sharing
 from packer.errors import InvalidInput, Problem
-from packer.kubernetes_objects.card_groups import card_groups, sharing_of
+from packer.kubernetes_objects.card_groups import CardGroup, card_groups
+from packer.kubernetes_objects.hami import hami_problems
 from packer.kubernetes_objects.names import (
     is_gpu_uuid,
     is_image,
@@ -18,6 +20,7 @@ from packer.kubernetes_objects.names import (
     is_label_value,
     is_secret_entry,
     is_service_name,
+    is_slice_uuid,
     is_subdomain,
 )
 from packer.kubernetes_objects.options import RenderOptions
@@ -32,9 +35,8 @@ from packer.kubernetes_objects.problems import (
     shown,
 )
 from packer.kubernetes_objects.server import replica_name
+from packer.kubernetes_objects.sharing_choice import RENDERED, sharing_of
 from packer.plan.plan import NodeBudget, Plan
-
-_RENDERED = (Sharing.DRA, Sharing.WHOLE)
 
 
 def check_plan(plan: Plan, options: RenderOptions) -> None:
@@ -46,10 +48,24 @@ def check_plan(plan: Plan, options: RenderOptions) -> None:
     problems = list(_sound_parts(plan, options)) or [
         problem
         for group in card_groups(plan, options.sharing)
-        for problem in router_problems(group)
+        for problem in _group_problems(group)
     ]
     if problems:
         raise InvalidInput(dict.fromkeys(problems))
+
+
+def _group_problems(group: CardGroup) -> Iterator[Problem]:
+    if group.sharing is Sharing.WHOLE:
+        yield from router_problems(group)
+    if group.sharing is Sharing.HAMI:
+        yield from hami_problems(group)
+    if group.slice and len(group.gpus) > 1:
+        yield Problem(
+            "P0719",
+            f"a model is split over {len(group.gpus)} MIG slices of {shown(group.node.name)}",
+            why="CUDA shows a process one MIG slice and no more",
+            help="plan again: replicas on MIG slices get one slice each",
+        )
 
 
 def _sound_parts(plan: Plan, options: RenderOptions) -> Iterator[Problem]:
@@ -136,23 +152,22 @@ def _node_problems(node: NodeBudget, sharing: Sharing) -> Iterator[Problem]:
         yield name_problem("node", node.name, SUBDOMAIN_RULE)
     if node.zone and not is_label_value(node.zone):
         yield name_problem("zone", node.zone, VALUE_RULE)
-    if sharing not in _RENDERED:
-        yield Problem(
-            "P0712",
-            f"pool {shown(node.pool)} shares its cards by {sharing.value}, "
-            "which is not rendered yet",
-            why="manifests for another way of sharing would not do what the plan says",
-            help="write `sharing: dra` or `sharing: whole`, or render with --sharing dra",
-        )
+    is_sliced = mig_slice(node.product_label) is not None
+    if sharing in RENDERED[is_sliced]:
+        return
+    cards = "MIG slices" if is_sliced else "whole cards"
+    ways = ", ".join(sorted(RENDERED[is_sliced] | ({Sharing.MIG} if is_sliced else set())))
+    yield Problem(
+        "P0712",
+        f"the {cards} of pool {shown(node.pool)} cannot be shared by {sharing.value}",
+        why="a pool is cut into slices where its GPU is one, such as `A100 SXM 80GB 3g.40gb`",
+        help=f"render with --sharing auto, or with one of {ways}",
+    )
 
 
 def _card_problems(node: NodeBudget, sharing: Sharing) -> Iterator[Problem]:
     uuids = [card.uuid for card in node.cards if card.uuid]
-    for uuid in uuids:
-        if not is_gpu_uuid(uuid):
-            yield name_problem("GPU", uuid, "the UUID of a whole GPU starts with GPU-")
-    if len(set(uuids)) < len(uuids):
-        yield contradiction(f"two cards of node {shown(node.name)} have the same UUID")
+    yield from _uuid_problems(node, uuids)
     is_named = node.is_live if sharing is Sharing.WHOLE else len(uuids) == len(node.cards)
     if not is_named and not is_label_value(node.product_label):
         yield Problem(
@@ -162,3 +177,16 @@ def _card_problems(node: NodeBudget, sharing: Sharing) -> Iterator[Problem]:
             why="without it a pod could be given another kind of card than was planned",
             help="give the pool's GPU the value of the label nvidia.com/gpu.product of its nodes",
         )
+
+
+def _uuid_problems(node: NodeBudget, uuids: list[str]) -> Iterator[Problem]:
+    """UUIDs that name no card, or two cards; slices may name the one card they are cut from."""
+    is_sliced = mig_slice(node.product_label) is not None
+    for uuid in uuids:
+        if is_sliced and not is_slice_uuid(uuid):
+            yield name_problem("MIG slice", uuid, "its UUID starts with MIG-, its card's with GPU-")
+        if not is_sliced and not is_gpu_uuid(uuid):
+            yield name_problem("GPU", uuid, "the UUID of a whole GPU starts with GPU-")
+    own = [uuid for uuid in uuids if not is_sliced or uuid.startswith("MIG-")]
+    if len(set(own)) < len(own):
+        yield contradiction(f"two cards of node {shown(node.name)} have the same UUID")

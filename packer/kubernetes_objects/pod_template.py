@@ -1,6 +1,6 @@
 """The pod of a server."""
 
-from packer.domain.node import Sharing
+from packer.kubernetes_objects.card_access import CardAccess, card_access
 from packer.kubernetes_objects.config_map import configuration_sha256, environment_name
 from packer.kubernetes_objects.container_command import escaped, port_of
 from packer.kubernetes_objects.labels import pod_labels
@@ -11,7 +11,6 @@ from packer.kubernetes_objects.pod_security import (
     pod_security_context,
 )
 from packer.kubernetes_objects.probes import PORT_NAME, probes, startup_seconds
-from packer.kubernetes_objects.resource_claim import pod_claims, visible_devices
 from packer.kubernetes_objects.resources import resources
 from packer.kubernetes_objects.server import Server
 from packer.kubernetes_objects.volumes import model_volumes, preset_volume, scratch_volume
@@ -25,11 +24,12 @@ _DRAIN_SECONDS = 5
 def pod_template(plan: Plan, server: Server, options: RenderOptions) -> KubernetesObject:
     """Pod template of one server: one container, hardened, on the cards of its group."""
     volumes, mounts = _volumes(server, options)
-    has_claim = server.group.sharing is Sharing.DRA
+    access = card_access(server, options)
+    configuration = {"gpu-packer/configuration-sha256": configuration_sha256(server)}
     return {
         "metadata": {
             "labels": pod_labels(plan, server.name, server.component, server.placements),
-            "annotations": {"gpu-packer/configuration-sha256": configuration_sha256(server)},
+            "annotations": {**configuration, **access.annotations},
         },
         "spec": {
             "automountServiceAccountToken": False,
@@ -37,15 +37,20 @@ def pod_template(plan: Plan, server: Server, options: RenderOptions) -> Kubernet
             "terminationGracePeriodSeconds": options.termination_grace_seconds,
             "securityContext": pod_security_context(options),
             **placing(plan, server, options),
-            **({"resourceClaims": pod_claims(server.group)} if has_claim else {}),
-            "containers": [_container(plan, server, options, mounts)],
+            **({"schedulerName": access.scheduler} if access.scheduler else {}),
+            **({"resourceClaims": access.pod_claims} if access.pod_claims else {}),
+            "containers": [_container(plan, server, options, access, mounts)],
             "volumes": volumes,
         },
     }
 
 
 def _container(
-    plan: Plan, server: Server, options: RenderOptions, mounts: list[Value]
+    plan: Plan,
+    server: Server,
+    options: RenderOptions,
+    access: CardAccess,
+    mounts: list[Value],
 ) -> KubernetesObject:
     program = options.program or (server.argv[0] if "/" in server.argv[0] else "")
     startup = startup_seconds(server.group, options)
@@ -56,8 +61,8 @@ def _container(
         "args": [escaped(argument) for argument in server.argv[1:]],
         "ports": [{"name": PORT_NAME, "containerPort": port_of(server.argv)}],
         "envFrom": [{"configMapRef": {"name": environment_name(plan)}}],
-        **_environment(server, options),
-        "resources": resources(server, options),
+        **_environment(access, options),
+        "resources": resources(server, options, access),
         **probes(startup),
         "lifecycle": {"preStop": {"sleep": {"seconds": _DRAIN_SECONDS}}},
         "securityContext": container_security_context(),
@@ -65,11 +70,10 @@ def _container(
     }
 
 
-def _environment(server: Server, options: RenderOptions) -> KubernetesObject:
-    variables: list[Value] = []
-    if server.group.sharing is Sharing.DRA:
-        devices = visible_devices(server.group, server.placements[0])
-        variables.append({"name": "CUDA_VISIBLE_DEVICES", "value": devices})
+def _environment(access: CardAccess, options: RenderOptions) -> KubernetesObject:
+    variables: list[Value] = [
+        {"name": name, "value": value} for name, value in access.environment.items()
+    ]
     if options.api_key_secret:
         reference = {"name": options.api_key_secret, "key": options.api_key_entry}
         variables.append({"name": "LLAMA_API_KEY", "valueFrom": {"secretKeyRef": reference}})

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from packer.domain.node import Sharing
-from packer.kubernetes_objects.card_groups import card_groups
+from packer.kubernetes_objects.claims import claims
 from packer.kubernetes_objects.config_map import environment_config_map, preset_config_map
 from packer.kubernetes_objects.deployment import deployment
 from packer.kubernetes_objects.kustomization import FILE_NAME as KUSTOMIZATION
@@ -15,7 +14,6 @@ from packer.kubernetes_objects.options import RenderOptions
 from packer.kubernetes_objects.plan_checks import check_plan
 from packer.kubernetes_objects.plan_hash import plan_sha256
 from packer.kubernetes_objects.pod_disruption_budget import pod_disruption_budgets
-from packer.kubernetes_objects.resource_claim import resource_claim
 from packer.kubernetes_objects.server import Server, servers
 from packer.kubernetes_objects.service import service
 from packer.kubernetes_objects.yaml_text import KubernetesObject, to_yaml
@@ -47,10 +45,7 @@ def _objects(
     if options.create_namespace:
         yield "namespace.yaml", namespace_object(plan, options)
     yield "environment.yaml", environment_config_map(plan, namespace)
-    for group in card_groups(plan, options.sharing):
-        if group.sharing is Sharing.DRA:
-            claim = resource_claim(plan, group, namespace, plan_hash)
-            yield f"claims/{group.name}.yaml", claim
+    yield from claims(plan, options, plan_hash)
     for workload in plan.workloads:
         path = f"workloads/{workload.name}/service.yaml"
         yield path, service(plan, workload.name, namespace)

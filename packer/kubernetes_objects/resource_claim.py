@@ -1,11 +1,12 @@
-"""ResourceClaims: one per card group, shared by name by all its pods.
+"""Claims of whole cards or slices: one per card group, shared by name by all its pods.
 
-A claim hands out whole cards and names them once; every pod that references it gets the same ones.
+A claim hands out cards and names them once; every pod that references it gets the same ones.
 Cards tied by a split model must be one claim: the parts of one claim are allocated on one node
 together, while two claims could each be given a card on different nodes.
 """
 
 from packer.kubernetes_objects.card_groups import CardGroup
+from packer.kubernetes_objects.device_selector import device_request, request_name
 from packer.kubernetes_objects.labels import (
     PLAN_HASH,
     PLANNED_BYTES,
@@ -14,19 +15,24 @@ from packer.kubernetes_objects.labels import (
     planned_bytes,
 )
 from packer.kubernetes_objects.yaml_text import KubernetesObject, Value
-from packer.plan.plan import CardBudget, NodeBudget, Placement, Plan
-from packer.units import format_quantity
+from packer.plan.plan import Placement, Plan
 
 CLAIM = "gpu"
 """Name a pod gives its claim."""
-_DOMAIN = "gpu.nvidia.com"
-_ATTRIBUTES = f"device.attributes['{_DOMAIN}']"
 
 
 def resource_claim(
     plan: Plan, group: CardGroup, namespace: str, plan_hash: str
 ) -> KubernetesObject:
     """Claim of a card group with one request per card."""
+    requests: list[Value] = [device_request(group, card) for card in group.cards]
+    return claim_object(plan, group, namespace, plan_hash, {"requests": requests})
+
+
+def claim_object(
+    plan: Plan, group: CardGroup, namespace: str, plan_hash: str, devices: KubernetesObject
+) -> KubernetesObject:
+    """The claim all pods of a group share, whatever it asks of the devices."""
     return {
         "apiVersion": "resource.k8s.io/v1",
         "kind": "ResourceClaim",
@@ -36,13 +42,8 @@ def resource_claim(
             plan_labels(plan),
             {PLAN_HASH: plan_hash, PLANNED_BYTES: planned_bytes(group.placements)},
         ),
-        "spec": {"devices": {"requests": [_request(group, card) for card in group.cards]}},
+        "spec": {"devices": devices},
     }
-
-
-def request_name(gpu: int) -> str:
-    """Name of a card's request in its group's claim."""
-    return f"gpu{gpu}"
 
 
 def pod_claims(group: CardGroup) -> list[Value]:
@@ -73,33 +74,3 @@ def visible_devices(group: CardGroup, placement: Placement) -> str:
         uuids = dict(zip(group.gpus, (card.uuid for card in group.cards), strict=True))
         return ",".join(uuids[gpu] for gpu in placement.gpus)
     return ",".join(str(group.rank(gpu)) for gpu in placement.gpus)
-
-
-def _request(group: CardGroup, card: CardBudget) -> KubernetesObject:
-    return {
-        "name": request_name(card.index),
-        "exactly": {
-            "deviceClassName": _DOMAIN,
-            "selectors": [{"cel": {"expression": _selector(group, card)}}],
-        },
-    }
-
-
-def _selector(group: CardGroup, card: CardBudget) -> str:
-    if group.is_pinned:
-        return f"{_ATTRIBUTES}.uuid == '{card.uuid}'"
-    return _product_selector(group.node, card)
-
-
-def _product_selector(node: NodeBudget, card: CardBudget) -> str:
-    """CEL that takes any card of the planned product with the planned memory.
-
-    The driver publishes names with spaces (``NVIDIA L40S``); the node label, which the catalogue
-    and the plan hold, has hyphens in their place. Capacity is what nvidia-smi calls the total,
-    never less than what llama.cpp can allocate.
-    """
-    return (
-        f"{_ATTRIBUTES}.productName.replace(' ', '-') == '{node.product_label}'"
-        f" && device.capacity['{_DOMAIN}'].memory"
-        f".compareTo(quantity('{format_quantity(card.allocatable_bytes)}')) >= 0"
-    )

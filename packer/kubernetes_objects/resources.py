@@ -1,14 +1,13 @@
 """Requests and limits of a server's container."""
 
-from packer.domain.node import Sharing
+from packer.kubernetes_objects.card_access import CardAccess
 from packer.kubernetes_objects.options import RenderOptions
-from packer.kubernetes_objects.resource_claim import container_claims
 from packer.kubernetes_objects.server import Server
 from packer.kubernetes_objects.yaml_text import KubernetesObject
 from packer.units import MIB, format_quantity
 
 
-def resources(server: Server, options: RenderOptions) -> KubernetesObject:
+def resources(server: Server, options: RenderOptions, access: CardAccess) -> KubernetesObject:
     """CPU, memory, scratch room and cards of a container.
 
     The memory limit is the plan's host memory: weights on the CPU, prompt cache, checkpoints and
@@ -18,11 +17,10 @@ def resources(server: Server, options: RenderOptions) -> KubernetesObject:
     scratch = format_quantity(options.scratch_bytes)
     memory = format_quantity(host_limit_bytes(server, options))
     bounded = {"memory": memory, "ephemeral-storage": scratch}
-    is_whole = server.group.sharing is Sharing.WHOLE
     return {
         "requests": {"cpu": _cpu(options.cpu_request_millicores), **bounded},
-        "limits": {**bounded, **({"nvidia.com/gpu": len(server.group.gpus)} if is_whole else {})},
-        **({} if is_whole else {"claims": container_claims(server.group, server.placements[0])}),
+        "limits": {**bounded, **access.limits},
+        **({"claims": access.container_claims} if access.container_claims else {}),
     }
 
 

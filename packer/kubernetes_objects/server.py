@@ -1,7 +1,7 @@
 """Servers: what becomes a Deployment of one pod.
 
-With claims every replica is a server of its own; with whole cards one router serves all replicas
-of a card group.
+Where pods can share a card every replica is a server of its own; with whole cards one router
+serves all replicas of a card group.
 """
 
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ def servers(plan: Plan, options: RenderOptions) -> tuple[Server, ...]:
 
 
 def _replicas(group: CardGroup) -> Iterator[Server]:
-    if group.sharing is Sharing.DRA:
+    if group.sharing is not Sharing.WHOLE:
         for placement in group.placements:
             yield Server(
                 replica_name(placement), "model-server", group, (placement,), placement.argv

@@ -19,12 +19,20 @@ def offers_of(inventory: Inventory, headroom: Headroom) -> tuple[Offer, ...]:
     return tuple(
         Offer(
             gpu=pools[0].gpu,
-            cards=max(pool.gpus_per_node for pool in pools),
+            cards=_most_cards(pools),
             room_bytes=max(_most_room(pool, headroom) for pool in pools),
             host_bytes=max(pool.host_memory_bytes for pool in pools),
         )
         for pools in by_product.values()
     )
+
+
+def _most_cards(pools: list[NodePool]) -> int:
+    """Cards of one node a replica can use: CUDA shows a process one MIG slice and no more.
+
+    Source: NVIDIA, MIG user guide, device enumeration under CUDA_VISIBLE_DEVICES.
+    """
+    return 1 if pools[0].gpu.is_slice else max(pool.gpus_per_node for pool in pools)
 
 
 def _most_room(pool: NodePool, headroom: Headroom) -> int:

@@ -46,7 +46,7 @@ def pool_problems(pool: PoolInFile, gpu: GpuProduct | None) -> list[Problem]:
     if count:
         return count
     found = [problem for check in _CHECKS for problem in check(pool)]
-    return found + list(_taken(pool, gpu))
+    return [*found, *_repeated_uuids(pool, gpu), *_taken(pool, gpu)]
 
 
 def _some(names: Sequence[str]) -> str:
@@ -86,7 +86,6 @@ def _node_names(pool: PoolInFile) -> Iterator[Problem]:
 
 def _uuids(pool: PoolInFile) -> Iterator[Problem]:
     cards = pool.entry.gpus_per_node
-    seen: set[str] = set()
     for node, uuids in pool.entry.gpu_uuids.items():
         where = pool.where_key("gpuUuids", node)
         unknown = pool.unknown_node(node, where)
@@ -95,8 +94,15 @@ def _uuids(pool: PoolInFile) -> Iterator[Problem]:
         if len(uuids) != cards:
             title = f"{node}: gpuUuids are not as many as cards"
             yield Problem("P0225", title, where, f"{len(uuids)} UUIDs for {cards} cards")
+
+
+def _repeated_uuids(pool: PoolInFile, gpu: GpuProduct | None) -> Iterator[Problem]:
+    """UUIDs that came before; several MIG slices may name the one card they are cut from."""
+    is_sliced = gpu is not None and gpu.is_slice
+    seen: set[str] = set()
+    for node, uuids in pool.entry.gpu_uuids.items():
         for index, uuid in enumerate(uuids):
-            if uuid in seen:
+            if uuid in seen and not (is_sliced and uuid.startswith("GPU-")):
                 here = pool.where("gpuUuids", node, index)
                 yield Problem("P0225", "two cards cannot share a UUID", here, "it came before")
             seen.add(uuid)

@@ -9,17 +9,16 @@ import pytest
 import yaml
 from kubernetes_validate.utils import ValidationError, validate
 
-from packer.domain.node import Sharing
 from packer.files.directory import write_tree
 from packer.kubernetes_objects.options import RenderOptions
 from packer.kubernetes_objects.render import render
 from packer.plan.plan import Plan
 from tests.rendered_plans import SAMPLE_OPTIONS, documents, live
 from tests.sample_plans import company_plan, tiny_plan
+from tests.sharing_ways import WAYS
 from tests.tools import require_tool
 
 VERSIONS = ("1.34", "1.37")
-WHOLE = replace(SAMPLE_OPTIONS, sharing=Sharing.WHOLE, create_namespace=True)
 
 
 def _with_mount(uri: str, path: str) -> Plan:
@@ -34,8 +33,7 @@ CASES = {
     "tiny": (tiny_plan(), SAMPLE_OPTIONS),
     "company": (company_plan(), replace(SAMPLE_OPTIONS, create_namespace=True)),
     "company-live": (live(company_plan()), SAMPLE_OPTIONS),
-    "company-whole": (company_plan(), WHOLE),
-    "company-live-whole": (live(company_plan()), WHOLE),
+    **WAYS,
     "no-namespace": (company_plan(), replace(SAMPLE_OPTIONS, namespace="", api_key_secret="")),
     "csi": (
         _with_mount("csi://blob.example.com/m.gguf", "/models/csi/blob.example.com/m.gguf"),

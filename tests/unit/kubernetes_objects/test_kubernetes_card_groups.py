@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packer.domain.node import Sharing
-from packer.kubernetes_objects.card_groups import card_groups, sharing_of
+from packer.kubernetes_objects.card_groups import card_groups
+from packer.kubernetes_objects.sharing_choice import sharing_of
 from packer.plan.plan import Plan
 from tests.rendered_plans import SAMPLE_OPTIONS, container, documents, environment, live, of_kind
 from tests.sample_plans import (

@@ -14,7 +14,19 @@ from packer.kubernetes_objects.plan_checks import check_plan
 from packer.kubernetes_objects.render import render
 from packer.plan.plan import NodeBudget, PlacedVariant, Placement, Plan
 from tests.rendered_plans import SAMPLE_OPTIONS, container, live, of_kind, parsed
-from tests.sample_plans import company_plan, tiny_plan
+from tests.sample_plans import (
+    CARD_UUIDS,
+    L40S_BYTES,
+    SLICE_UUIDS,
+    company_plan,
+    device_bytes,
+    node,
+    placement,
+    plan_of,
+    sliced_plan,
+    summary,
+    tiny_plan,
+)
 
 
 def _codes(plan: Plan, options: RenderOptions = SAMPLE_OPTIONS) -> list[str]:
@@ -92,20 +104,58 @@ def test_names_are_refused_wherever_they_stand(text: str) -> None:
 
 def test_every_problem_is_told_at_once_and_once() -> None:
     plan = company_plan()
-    nodes = tuple(replace(node, sharing=Sharing.HAMI) for node in plan.nodes)
+    nodes = tuple(replace(node, sharing=Sharing.MIG) for node in plan.nodes)
     codes = _codes(replace(plan, name="A B", nodes=nodes))
     assert codes.count("P0710") == 1
     assert codes.count("P0712") == 3  # one for each pool
 
 
-@pytest.mark.parametrize("sharing", [Sharing.HAMI, Sharing.MIG, Sharing.DRA_MEMORY])
-def test_ways_of_sharing_that_are_not_rendered_are_refused_by_name(sharing: Sharing) -> None:
-    plan = _node(lambda node: replace(node, sharing=sharing))
-    with pytest.raises(InvalidInput, match=f"by {sharing.value}, which is not rendered") as caught:
+def test_slices_are_not_asked_for_where_cards_are_whole() -> None:
+    plan = _node(lambda node: replace(node, sharing=Sharing.MIG))
+    with pytest.raises(InvalidInput, match="cannot be shared by mig") as caught:
         check_plan(plan, SAMPLE_OPTIONS)
     assert [problem.code for problem in caught.value.problems] == ["P0712"]
-    assert _codes(tiny_plan(), replace(SAMPLE_OPTIONS, sharing=sharing)) == ["P0712"]
+    assert _codes(tiny_plan(), replace(SAMPLE_OPTIONS, sharing=Sharing.MIG)) == ["P0712"]
     check_plan(plan, replace(SAMPLE_OPTIONS, sharing=Sharing.DRA))
+
+
+@pytest.mark.parametrize("sharing", [Sharing.DRA_MEMORY, Sharing.HAMI])
+def test_slices_are_not_shared_like_whole_cards(sharing: Sharing) -> None:
+    with pytest.raises(InvalidInput, match=f"MIG slices of .* cannot be shared by {sharing}"):
+        check_plan(sliced_plan(), replace(SAMPLE_OPTIONS, sharing=sharing))
+
+
+def test_no_model_is_split_over_slices() -> None:
+    plan = sliced_plan()
+    first = plan.placements[0]
+    split = replace(first, gpus=(0, 1), devices=first.devices * 2)
+    assert "P0719" in _codes(replace(plan, placements=(split, *plan.placements[1:])))
+
+
+def test_slices_may_name_the_card_they_are_cut_from() -> None:
+    check_plan(sliced_plan(CARD_UUIDS), SAMPLE_OPTIONS)
+    twice = (SLICE_UUIDS[0], SLICE_UUIDS[0], *SLICE_UUIDS[2:])
+    assert _codes(sliced_plan(twice)) == ["P0711"]
+    assert _codes(sliced_plan(("GPU'", *SLICE_UUIDS[1:]))) == ["P0710"]
+
+
+def test_hami_gives_a_split_model_its_largest_share_everywhere() -> None:
+    """30 + 10 GiB become 30 + 30; with 18 GiB beside the smaller part that is too much."""
+    split = placement(
+        "a", 0, "n-0", (0, 1), (device_bytes(30, 0), device_bytes(10, 0)), file="a.gguf"
+    )
+    beside = placement("b", 0, "n-0", (1,), (device_bytes(18, 0),), file="b.gguf")
+    placements = (split, beside)
+    budget = node("n-0", "n", "L40S", "NVIDIA-L40S", L40S_BYTES, 2, placements)
+    plan = plan_of(
+        "p",
+        (summary("a", "m", "x"), summary("b", "m", "x")),
+        placements,
+        (budget,),
+        baselines=tiny_plan().baselines,
+    )
+    assert _codes(plan, replace(SAMPLE_OPTIONS, sharing=Sharing.HAMI)) == ["P0720"]
+    check_plan(plan, SAMPLE_OPTIONS)
 
 
 @pytest.mark.parametrize(
