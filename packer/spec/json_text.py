@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import Any
 
@@ -51,7 +51,10 @@ def _whole(text: str) -> int:
 
 
 def _fraction(text: str) -> Decimal:
-    number = Decimal(text) if len(text) <= _LONGEST_NUMBER else Decimal("NaN")
+    try:
+        number = Decimal(text) if len(text) <= _LONGEST_NUMBER else Decimal("NaN")
+    except InvalidOperation:  # an exponent of twenty digits is none for Decimal
+        number = Decimal("NaN")
     if not number.is_finite() or abs(number.adjusted()) > _LARGEST_EXPONENT:
         raise InvalidJson(f"the number {text[:_LONGEST_NUMBER]} is beyond reason")
     return number

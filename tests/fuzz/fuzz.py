@@ -57,7 +57,7 @@ def main() -> None:
             f"-max_len={target.longest}",
             f"-dict={words}",
             f"-artifact_prefix={findings}/",
-            "-timeout=25",  # a real hang; processor time is counted above
+            "-timeout=600",  # a real hang, however busy the machine; time is counted above
             f"-rss_limit_mb={_resident_megabytes() + _MORE_MEGABYTES}",
             "-print_final_stats=1",
             "-verbosity=1",
