@@ -23,6 +23,7 @@ from packer.api.estimating import (
 )
 from packer.api.inputs import Input, load
 from packer.api.inspecting import cache_costs, inspect, largest_context
+from packer.api.live_inventory import InventoryText, live_inventory
 from packer.api.manifests import guarantees, manifests, render
 from packer.api.measurements import Calibration
 from packer.api.planning import plan
@@ -44,6 +45,7 @@ __all__ = [
     "Input",
     "ServerEstimate",
     "SpeedQuestion",
+    "InventoryText",
     "ask_oracle",
     "cache_costs",
     "calibrate",
@@ -57,6 +59,7 @@ __all__ = [
     "guarantees",
     "inspect",
     "largest_context",
+    "live_inventory",
     "load",
     "manifests",
     "moves_text",
