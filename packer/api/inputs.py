@@ -1,6 +1,7 @@
 """Fleets and inventories, read and found sound."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ from packer.domain.workload import Fleet
 from packer.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
+    from packer.domain.price_book import PriceBook
+    from packer.spec.inputs import Source
     from packer.spec.lookups import Lookups
 
 _PROJECTOR = "clip"
@@ -27,42 +30,75 @@ class Input:
     inventory_sha256: str
 
 
-def load(fleet: str | Path, inventory: str | Path) -> Input:
+def load(fleet: str | Path, inventory: str | Path, prices: str | Path = "") -> Input:
     """Fleet and inventory of two YAML files; ``-`` is standard input.
 
+    Args:
+        fleet: What must be served.
+        inventory: Where.
+        prices: The user's price book; its prices come before those of the inventory's pools and
+            of the catalogue.
+
     Raises:
-        InvalidInput: Everything that is wrong with either file, at once.
+        InvalidInput: Everything that is wrong with any file, at once.
+    """
+    from packer.api.price_books import parse_price_book, with_book
+    from packer.spec.inputs import read_inputs
+
+    asked_source, inventory_source, *book_source = read_sources(
+        [fleet, inventory, *([prices] if prices else [])]
+    )
+    book = parse_price_book(str(book_source[0].text), book_source[0].file) if book_source else None
+    asked, read = read_inputs(asked_source, inventory_source, with_book(lookups(), book))
+    if book is not None:
+        read = _in_one_currency(read, book)
+    priced = "".join(str(source.text) for source in (inventory_source, *book_source))
+    return Input(asked, read, sha256_of(str(asked_source.text)), sha256_of(priced))
+
+
+def read_sources(paths: Sequence[str | Path]) -> "list[Source]":
+    """Texts of files, every one that cannot be read told at once.
+
+    Raises:
+        InvalidInput: A file cannot be read, or two are standard input.
     """
     from packer.files.text import read_text, shown_name
-    from packer.spec.inputs import Source, read_inputs
+    from packer.spec.inputs import Source
 
-    if str(fleet) == str(inventory) == "-":
+    if [str(path) for path in paths].count("-") > 1:
         title = "the fleet and the inventory cannot both come from standard input"
         raise InvalidInput(Problem("P0101", title, help="save one of them in a file"))
-    texts: list[str] = []
+    found: list[Source] = []
     problems: list[Problem] = []
-    for path in (fleet, inventory):
+    for path in paths:
         try:
-            texts.append(read_text(path))
+            found.append(Source(read_text(path), shown_name(path)))
         except InvalidInput as error:
             problems += error.problems
     if problems:
         raise InvalidInput(problems)
-    sources = [
-        Source(text, shown_name(path)) for text, path in zip(texts, (fleet, inventory), strict=True)
-    ]
-    asked, read = read_inputs(sources[0], sources[1], _lookups())
-    return Input(asked, read, _sha256(texts[0]), _sha256(texts[1]))
+    return found
 
 
-def _sha256(text: str) -> str:
+def _in_one_currency(inventory: Inventory, book: "PriceBook") -> Inventory:
+    """Prices in the currency of the first pool, where the book states the rates."""
+    from packer.plan.currency import currencies, in_currency
+
+    names = currencies(inventory)
+    return in_currency(inventory, names[0], book.rates)[0] if len(names) > 1 else inventory
+
+
+def sha256_of(text: str) -> str:
+    """Hash that says which text a plan was made from."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _lookups() -> "Lookups":
+def lookups() -> "Lookups":
+    """The catalogue and the GGUF reader, as the readers of files want them."""
     from packer.catalogue.gpus import find_gpu, gpus_matching
     from packer.catalogue.models import find_model, load_model_file
     from packer.gguf.header import read_model_file
+    from packer.spec.inputs import Source
     from packer.spec.lookups import Lookups
 
     return Lookups(

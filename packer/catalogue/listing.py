@@ -3,8 +3,9 @@
 from packer.catalogue.gpus import find_gpu, gpu_products, gpus_matching
 from packer.catalogue.models import CatalogueModel, catalogue_models
 from packer.catalogue.names import listed, shortened
-from packer.catalogue.prices import Price, prices
+from packer.catalogue.prices import prices
 from packer.domain.gpu import GpuProduct
+from packer.domain.instance_price import InstancePrice
 from packer.errors import InvalidInput, Problem
 
 Row = dict[str, object]
@@ -74,7 +75,7 @@ def _model_row(model: CatalogueModel) -> Row:
     }
 
 
-def _price_row(price: Price) -> Row:
+def _price_row(price: InstancePrice) -> Row:
     amounts = {
         "on_demand_per_hour": price.on_demand_per_hour,
         "spot_per_hour": price.spot_per_hour,

@@ -22,8 +22,14 @@ class Key(StrEnum):
 
 
 class LoadBasis(StrEnum):
-    """Where loads come from: given by the user, or the slots of each process."""
+    """Where loads come from, best first.
 
+    demand: the part of a card's time each replica needs for its demand, as planned.
+    given: numbers of the user.
+    slots: how many conversations each process can hold at once.
+    """
+
+    DEMAND = "demand"
     GIVEN = "given"
     SLOTS = "slots"
 

@@ -21,6 +21,7 @@ from packer.solver.outcome import Progress
 from packer.solver.running_state import current_state
 from packer.solver.solve import solve
 from packer.solver.stopping import Limits
+from packer.solver.useful_nodes import useful_nodes
 
 # Answering "what would help" may take as long as this [s].
 _QUESTIONS_SECONDS = 20.0
@@ -73,7 +74,9 @@ def make_plan(
     if stuck:
         conflict = [f"count:{name}" for name in stuck]
         raise _infeasible(conflict, fleet, inventory, sets, brief=brief)
-    solution = solve(packed.instance, limits, progress)
+    useful = useful_nodes(packed.instance)
+    solution = solve(useful.instance, limits, progress)
+    solution = replace(solution, placed=useful.as_before(solution.placed))
     if solution.status == "infeasible":
         raise _infeasible(solution.conflict, fleet, inventory, sets, brief=brief)
     if solution.status == "unknown":

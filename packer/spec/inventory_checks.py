@@ -29,7 +29,7 @@ def _cards(entry: InventoryEntry, document: Document) -> Iterator[Problem]:
         (pool.node_count - len(set(pool.unavailable))) * pool.gpus_per_node
         for pool in entry.node_pools
     )
-    if cards <= 0:
+    if cards <= 0 and not entry.rent:
         why = "no pool has a node that may be used" if entry.node_pools else "there is no pool"
         help_ = "add a pool with nodes: or maxNodes: of at least 1"
         yield Problem("P0220", "the inventory has no card", where, why, help_)

@@ -2,6 +2,7 @@
 
 from packer.domain.gpu import GpuProduct
 from packer.domain.node import Inventory, NodePool, Price, Sharing
+from packer.domain.payment import Payment
 from packer.errors import InvalidInput, Location, Problem
 from packer.spec.document import Document
 from packer.spec.gpu_by_hand import product_by_hand
@@ -11,6 +12,7 @@ from packer.spec.kinds import read_document
 from packer.spec.lookups import Lookups, located
 from packer.spec.pool_checks import PoolInFile, pool_problems
 from packer.spec.problems import in_file_order, validate
+from packer.spec.rent_reading import rented_pools
 
 
 def read_inventory(text: str | bytes, file: str, lookups: Lookups) -> Inventory:
@@ -33,13 +35,32 @@ def read_inventory(text: str | bytes, file: str, lookups: Lookups) -> Inventory:
         gpu = _gpu(pool_entry, index, document, lookups, problems)
         problems += pool_problems(PoolInFile(pool_entry, index, document), gpu)
         if gpu is not None:
-            pools.append(_pool(pool_entry, gpu))
+            pools.append(_pool(pool_entry, gpu, lookups.own_price(pool_entry.name)))
             if products.setdefault(gpu.name, gpu) != gpu:
                 problems.append(_another(gpu.name, document.where("nodePools", index, "gpu")))
     problems += inventory_problems(entry, document)
+    pools += _rented(entry, document, lookups, problems, {pool.name for pool in pools})
     if problems:
         raise InvalidInput(in_file_order(problems))
     return Inventory(entry.metadata.name, tuple(pools))
+
+
+def _rented(
+    entry: InventoryEntry,
+    document: Document,
+    lookups: Lookups,
+    problems: list[Problem],
+    names: set[str],
+) -> list[NodePool]:
+    """Pools of what may be rented; their names and currency must agree with the other pools."""
+    pools = rented_pools(entry.rent, document, lookups, problems)
+    for pool in pools:
+        if pool.name in names:
+            title = f"the name {pool.name} is repeated"
+            why = f"it is made from the instance type {pool.instance_type}"
+            help_ = "give the pool under nodePools another name"
+            problems.append(Problem("P0201", title, document.where_key("rent"), why, help_))
+    return pools
 
 
 def _gpu(
@@ -66,7 +87,7 @@ def _another(name: str, where: Location) -> Problem:
     return Problem("P0233", title, where, "names tell cards apart", help_)
 
 
-def _pool(entry: NodePoolEntry, gpu: GpuProduct) -> NodePool:
+def _pool(entry: NodePoolEntry, gpu: GpuProduct, own_price: Price | None) -> NodePool:
     return NodePool(
         name=entry.name,
         gpu=gpu,
@@ -77,7 +98,7 @@ def _pool(entry: NodePoolEntry, gpu: GpuProduct) -> NodePool:
         host_memory_bandwidth_bytes_per_second=entry.host_memory_bandwidth,
         zones=dict(entry.zones),
         link_groups=entry.link_groups,
-        price=_price(entry),
+        price=own_price or _price(entry),
         sharing=Sharing(entry.sharing),
         taken={
             node: {int(card.removeprefix("gpu")): held for card, held in cards.items()}
@@ -87,6 +108,7 @@ def _pool(entry: NodePoolEntry, gpu: GpuProduct) -> NodePool:
         gpu_uuids=dict(entry.gpu_uuids),
         unavailable=entry.unavailable,
         host_taken=dict(entry.host_taken),
+        payment=Payment(entry.payment),
     )
 
 
@@ -96,4 +118,12 @@ def _price(entry: NodePoolEntry) -> Price | None:
         return None
     if not isinstance(given, PriceEntry):
         return Price(given)
-    return Price(given.on_demand, given.spot, given.currency, given.as_of, given.source)
+    return Price(
+        given.on_demand,
+        given.spot,
+        given.currency,
+        given.as_of,
+        given.source,
+        given.reserved_1y,
+        given.reserved_3y,
+    )

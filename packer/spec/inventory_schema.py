@@ -48,6 +48,9 @@ class GpuByHand(StrictModel):
     """Value of the node label nvidia.com/gpu.product. Default: NVIDIA-<name>."""
 
 
+PaymentName = Literal["on-demand", "spot", "reserved-1y", "reserved-3y"]
+
+
 class PriceEntry(StrictModel):
     """Price of one whole node per hour."""
 
@@ -55,6 +58,10 @@ class PriceEntry(StrictModel):
     """Price per hour, payable by the hour."""
     spot: Money | None = None
     """Price per hour when the provider may take the node back."""
+    reserved_1y: Annotated[Money | None, Field(alias="reserved1y")] = None
+    """Price per hour when taken for a year."""
+    reserved_3y: Annotated[Money | None, Field(alias="reserved3y")] = None
+    """Price per hour when taken for three years."""
     currency: Currency = "USD"
     """Currency of the prices, three letters."""
     as_of: Day | None = None
@@ -102,6 +109,8 @@ class NodePoolEntry(StrictModel):
     """Cards joined by a fast link, such as `[[0, 1], [2, 3]]`. Default: all together."""
     price_per_hour: PricePerHour | None = None
     """Price of one whole node per hour: a number, or a mapping with its date and source."""
+    payment: PaymentName = "on-demand"
+    """Which of the prices is paid; only workloads with spot: allowed sit on spot nodes."""
     sharing: Literal["dra", "dra-memory", "whole", "hami", "mig", "auto"] = "dra"
     """How several servers get at one card."""
     taken: Annotated[dict[NodeName, dict[CardKey, Bytes]], Field(max_length=MOST_NODES)] = Field(
@@ -140,6 +149,35 @@ class NodePoolEntry(StrictModel):
         return name == f"{self.name}-{int(number)}"
 
 
+Patterns = Annotated[tuple[SourceText, ...], Field(max_length=100)]
+
+
+class RentEntry(StrictModel):
+    """Instance types of one provider that may be rented, found in the price catalogue."""
+
+    provider: SourceText
+    """Provider as `gpu-packer catalogue prices` names it."""
+    region: SourceText = ""
+    """Region, or a pattern such as `eu-*`; may be left out where prices name none."""
+    instance_types: Patterns = ()
+    """Names or patterns such as `g6e.*`. Default: every type with the card."""
+    gpu: GpuName | None = None
+    """Only instances with this card; also says which one a vague name means."""
+    max_nodes: Annotated[Whole, Field(ge=1, le=MOST_NODES)]
+    """Most nodes of each instance type and each way of paying."""
+    payment: Annotated[tuple[PaymentName, ...], Field(min_length=1, max_length=4)] = (
+        "on-demand",
+        "spot",
+    )
+    """Ways of paying that may be used, where their price is known."""
+    host_memory: PositiveBytes | None = None
+    """Memory for pods on one node. Default: the instance's, less what the node needs itself."""
+    zones: Annotated[tuple[ZoneName, ...], Field(max_length=100)] = ()
+    """Zones over which the nodes can be spread, `maxNodes` in each. Default: one zone."""
+    sharing: Literal["dra", "dra-memory", "whole", "hami", "mig", "auto"] = "dra"
+    """How several servers get at one card."""
+
+
 class InventoryEntry(StrictModel):
     """GPU nodes that exist, or that could be rented."""
 
@@ -149,5 +187,7 @@ class InventoryEntry(StrictModel):
     """Kind of this document."""
     metadata: Metadata
     """Name of the inventory."""
-    node_pools: Annotated[tuple[NodePoolEntry, ...], Field(max_length=MOST_POOLS)]
+    node_pools: Annotated[tuple[NodePoolEntry, ...], Field(max_length=MOST_POOLS)] = ()
     """Pools of equal nodes."""
+    rent: Annotated[tuple[RentEntry, ...], Field(max_length=100)] = ()
+    """Instance types of the price catalogue that may be rented besides."""

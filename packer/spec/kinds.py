@@ -8,8 +8,8 @@ from packer.spec.document import Document, decode, parse_documents
 from packer.spec.problems import nearest
 from packer.spec.strict_model import API_VERSION
 
-Kind = Literal["Fleet", "Inventory"]
-KINDS: tuple[Kind, ...] = ("Fleet", "Inventory")
+Kind = Literal["Fleet", "Inventory", "PriceBook", "Sweep"]
+KINDS: tuple[Kind, ...] = ("Fleet", "Inventory", "PriceBook", "Sweep")
 
 
 def read_document(text: str | bytes, file: str, kind: Kind) -> Document:

@@ -6,8 +6,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packer.domain.gpu import GpuProduct
+from packer.domain.instance_price import InstancePrice, RentalQuery
 from packer.domain.model import ModelFile
+from packer.domain.node import Price
 from packer.errors import InvalidInput, Location, Problem
+
+
+def no_rentals(query: RentalQuery) -> tuple[InstancePrice, ...]:
+    """Nothing is for rent where no price list is known.
+
+    Raises:
+        InvalidInput: Always.
+    """
+    title = f"no prices of {query.provider} are known here"
+    raise InvalidInput(Problem("P0906", title, help="name pools under nodePools: instead"))
+
+
+def no_own_price(pool: str) -> Price | None:
+    """Nothing is known of what a pool's nodes were bought for."""
+    return None
 
 
 @dataclass(frozen=True)
@@ -20,6 +37,8 @@ class Lookups:
         model_file: Header of a GGUF file on this machine.
         catalogue_quantizations: Quantizations of a catalogue model, by id or alias.
         catalogue_file: Header of a catalogue model at a quantization.
+        rentals: Instances that a query means, with their prices.
+        own_price: What a node of a pool really costs, by the pool's name; None if nobody says.
     """
 
     gpu: Callable[[str], GpuProduct]
@@ -27,6 +46,8 @@ class Lookups:
     model_file: Callable[[Path], ModelFile]
     catalogue_quantizations: Callable[[str], tuple[str, ...]]
     catalogue_file: Callable[[str, str], ModelFile]
+    rentals: Callable[[RentalQuery], tuple[InstancePrice, ...]] = no_rentals
+    own_price: Callable[[str], Price | None] = no_own_price
 
     def knowing(self, products: Iterable[GpuProduct]) -> "Lookups":
         """The same with further GPU products, such as those an inventory describes by hand."""

@@ -75,11 +75,16 @@ def test_prices_of_one_card() -> None:
         ("eu-*", {"eu-central-1", "eu-west-1"}),
         ("EU-CENTRAL-1", {"eu-central-1"}),
         ("us-*-2", {"us-west-2", "us-east-2"}),
-        ("moon-*", set()),
     ],
 )
 def test_prices_of_a_region(pattern: str, regions: set[str]) -> None:
     assert {price.region for price in prices(region=pattern)} == regions
+
+
+def test_an_unknown_region_names_the_nearest() -> None:
+    with pytest.raises(InvalidInput, match="P0907") as caught:
+        prices(region="eu-centrall-1")
+    assert "eu-central-1" in caught.value.problems[0].help
 
 
 def test_an_unknown_card_is_refused() -> None:
