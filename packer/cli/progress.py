@@ -1,30 +1,25 @@
-"""Progress of the solver on stderr: incumbent, bound, gap; silent without a terminal."""
+"""One line on stderr that is kept up to date; silent without a terminal."""
 
 import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from packer.api.sweeping import SweepProgress
     from packer.solver.outcome import Progress
 
 
-class SolverProgress:
-    """A callback that keeps one line of stderr up to date."""
+class _StatusLine:
+    """A line that each call overwrites and that is gone at the end."""
 
     def __init__(self) -> None:
         self._shown = False
         self._animated = sys.stderr.isatty()
 
-    def __call__(self, progress: "Progress") -> None:
-        """Show one step."""
+    def _show(self, text: str) -> None:
         if not self._animated:
             return
-        best, bound = progress.objective, progress.bound
-        gap = f"{(best - bound) / best:.1%}" if best and bound is not None else "–"
-        sys.stderr.write(
-            f"\r\x1b[2K{progress.phase}: incumbent {_shown(best)}, bound {_shown(bound)}, "
-            f"gap {gap}, {progress.seconds:.1f} s"
-        )
+        sys.stderr.write(f"\r\x1b[2K{text}")
         sys.stderr.flush()
         self._shown = True
 
@@ -42,6 +37,37 @@ class SolverProgress:
         if self._shown:
             sys.stderr.write("\r\x1b[2K")
             sys.stderr.flush()
+
+
+class SolverProgress(_StatusLine):
+    """Incumbent, bound and gap of one plan."""
+
+    def __call__(self, progress: "Progress") -> None:
+        """Show one step."""
+        best, bound = progress.objective, progress.bound
+        gap = f"{(best - bound) / best:.1%}" if best and bound is not None else "–"
+        self._show(
+            f"{progress.phase}: incumbent {_shown(best)}, bound {_shown(bound)}, "
+            f"gap {gap}, {progress.seconds:.1f} s"
+        )
+
+
+class SweepLine(_StatusLine):
+    """Scenarios answered, and the time left at the pace so far."""
+
+    def __call__(self, progress: "SweepProgress") -> None:
+        """Show one step."""
+        self._show(
+            f"{progress.answered} of {progress.scenarios} scenarios, "
+            f"{duration(progress.seconds_left)} left"
+        )
+
+
+def duration(seconds: float) -> str:
+    """A time as ``1:02:03`` or ``2:03``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def _shown(value: int | None) -> str:

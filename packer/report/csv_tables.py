@@ -25,7 +25,8 @@ def render_csv(plan: Plan) -> dict[str, str]:
     }
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def csv_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table as CSV; None is an empty cell, and no cell is taken for a formula."""
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(head)
@@ -52,7 +53,7 @@ def _cards(facts: Report) -> str:
         for card in node.cards
     ]
     more = "headroom_bytes,taken_bytes,slack_bytes,planned_percent,basis"
-    return _table(f"{head},{more}".split(","), rows)
+    return csv_table(f"{head},{more}".split(","), rows)
 
 
 def _processes(facts: Report) -> str:
@@ -69,7 +70,7 @@ def _processes(facts: Report) -> str:
         for card in node.cards
         for one in card.processes
     ]
-    return _table([*head, *sizes, "low_bytes", "expected_bytes", "planned_bytes", "basis"], rows)
+    return csv_table([*head, *sizes, "low_bytes", "expected_bytes", "planned_bytes", "basis"], rows)
 
 
 def _workloads(facts: Report) -> str:
@@ -85,7 +86,7 @@ def _workloads(facts: Report) -> str:
         for group in one.groups
     ]
     more = "context_per_slot,file_bytes,planned_bytes_per_replica,host_bytes_per_replica"
-    return _table(f"{head},{more},why_not_better".split(","), rows)
+    return csv_table(f"{head},{more},why_not_better".split(","), rows)
 
 
 def _nodes(facts: Report) -> str:
@@ -98,7 +99,7 @@ def _nodes(facts: Report) -> str:
         )
         for node in facts.nodes
     ]
-    return _table(f"{head},host_used_bytes,price_per_hour,currency".split(","), rows)
+    return csv_table(f"{head},host_used_bytes,price_per_hour,currency".split(","), rows)
 
 
 def _cost(facts: Report) -> str:
@@ -106,7 +107,7 @@ def _cost(facts: Report) -> str:
         (line.kind.value, cost_name(line), line.percent, line.per_hour, line.per_month)
         for line in facts.bill.lines
     ]
-    return _table(("kind", "part", "percent", "per_hour", "per_month"), rows)
+    return csv_table(("kind", "part", "percent", "per_hour", "per_month"), rows)
 
 
 def _comparison(facts: Report) -> str:
@@ -118,4 +119,4 @@ def _comparison(facts: Report) -> str:
         )
         for one in facts.headline.comparisons
     ]
-    return _table(head.split(","), rows)
+    return csv_table(head.split(","), rows)

@@ -13,6 +13,8 @@ from packer.report.command_text import command_text
 from packer.report.document import Report
 from packer.report.phrases import chosen_words, cost_name, place_words, replica_words
 from packer.report.svg_cards import Scale, card_svg
+from packer.report.svg_marks import key
+from packer.report.sweep_figures import money, outcome_words, pools_words
 from packer.report.wording import (
     BASIS_MARKS,
     PART_COLUMNS,
@@ -103,6 +105,10 @@ def _picture(card: CardFigures, scale: Scale) -> Markup:
     return Markup(card_svg(card, scale))  # noqa: S704 — card_svg escapes every name it is given
 
 
+def _drawn(picture: str) -> Markup:
+    return Markup(picture)  # noqa: S704 — the modules of pictures escape every name
+
+
 def _rate(value: Decimal | None, currency: str) -> str:
     return rate(value, currency, "h")
 
@@ -114,13 +120,18 @@ FILTERS: dict[str, Callable[..., object]] = {
     "comparison_bar": comparison_bar,
     "cost_name": cost_name,
     "counted": counted,
+    "drawn": _drawn,
     "gib": gib,
     "grouped": "{:,}".format,
     "group_title": group_title,
     "groups": _groups,
     "host": host,
+    "key": lambda style: _drawn(key(style)),
     "known": known,
     "layers": layers,
+    "money": money,
+    "outcome": outcome_words,
+    "pools": pools_words,
     "mark": lambda basis: BASIS_MARKS[basis],
     "part": part,
     "part_column": lambda one: PART_COLUMNS[one],

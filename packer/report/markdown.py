@@ -56,7 +56,7 @@ def escaped(text: object) -> str:
     return _SPECIAL.sub(r"\\\1", " ".join(str(text).split()))
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], right: int) -> Iterator[str]:
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]], right: int) -> Iterator[str]:
     """A table whose columns from ``right`` on are aligned to the right."""
     yield f"| {' | '.join(head)} |"
     yield f"|{'|'.join('--:' if index >= right else '---' for index in range(len(head)))}|"
@@ -98,7 +98,7 @@ def _comparison(facts: Report) -> Iterator[str]:
         for one in facts.headline.comparisons
     ]
     prices = (f"{_money(facts)}/h, cards alone", f"{_money(facts)}/h, whole nodes")
-    yield from _table(("way of placing", "cards", "× this plan", *prices), rows, 1)
+    yield from markdown_table(("way of placing", "cards", "× this plan", *prices), rows, 1)
     for note in (CARDS_ALONE, *facts.baseline_notes):
         yield ""
         yield escaped(note)
@@ -134,7 +134,7 @@ def _cards(facts: Report) -> Iterator[str]:
         if card.processes
     ]
     sizes = ("planned GiB", "headroom", "others", "left over", "allocatable")
-    yield from _table(("node", "GPU", "product", "processes", *sizes), rows, 4)
+    yield from markdown_table(("node", "GPU", "product", "processes", *sizes), rows, 4)
 
 
 def _planned(card: CardFigures) -> str:
@@ -159,7 +159,7 @@ def _workloads(facts: Report) -> Iterator[str]:
         for index, (words, count) in enumerate(choices(one).items())
     ]
     head = ("workload", "model", "replicas", "chosen", "why not better", f"{_money(facts)}/month")
-    yield from _table(head, rows, 5)
+    yield from markdown_table(head, rows, 5)
 
 
 def _cost(facts: Report) -> Iterator[str]:
@@ -173,7 +173,7 @@ def _cost(facts: Report) -> Iterator[str]:
         for line in facts.bill.lines
     ]
     total = ("**Bill**", "100.0 %", f"**{amount(facts.bill.per_month)}**")
-    yield from _table(("part", "share", f"{_money(facts)}/month"), [*rows, total], 1)
+    yield from markdown_table(("part", "share", f"{_money(facts)}/month"), [*rows, total], 1)
 
 
 def _commands(facts: Report) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Axes of a chart: round ticks, and where a value lies. Lengths in pixels."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -15,7 +15,7 @@ class Axis:
     """One direction of a chart.
 
     Attributes:
-        low, high: Values at its ends; both are ticks.
+        low, high: Values at its ends.
         step: Between ticks.
         start, end: Where the ends are drawn [px].
     """
@@ -39,13 +39,30 @@ class Axis:
 
 
 def axis(
-    low: float | Fraction, high: float | Fraction, start: float, end: float, most: int = 6
+    low: float | Fraction,
+    high: float | Fraction,
+    start: float,
+    end: float,
+    most: int = 6,
+    *,
+    tight: bool = False,
 ) -> Axis:
-    """An axis with round ticks that reaches at least from ``low`` to ``high``."""
+    """An axis with round ticks that reaches at least from ``low`` to ``high``.
+
+    Args:
+        low: Least value shown.
+        high: Greatest value shown.
+        start: Where the least lies [px].
+        end: Where the greatest lies [px].
+        most: Steps between ticks, at most about so many.
+        tight: Whether it ends at these values, round or not.
+    """
     first, last = Fraction(low), Fraction(high)
     if first == last:
         first, last = first - (abs(first) / 10 or 1), last + (abs(last) / 10 or 1)
     step = _round_step((last - first) / most)
+    if tight:
+        return Axis(first, last, step, start, end)
     return Axis(math.floor(first / step) * step, math.ceil(last / step) * step, step, start, end)
 
 
@@ -55,17 +72,29 @@ def _round_step(least: Fraction) -> Fraction:
     return next(step * power for step in _STEPS if step * power >= least)
 
 
-def grid(across: Axis, up: Axis, spell_x: Callable[[Fraction], str],
-         spell_y: Callable[[Fraction], str]) -> Iterator[str]:
-    """Lines and figures of both axes; ``up`` is drawn on the left."""
+def grid(
+    across: Axis,
+    up: Axis,
+    *,
+    ticks: Sequence[Fraction] = (),
+    spell: Callable[[Fraction], str] | None = None,
+) -> Iterator[str]:
+    """Lines and figures of both axes; ``up`` is drawn on the left.
+
+    Args:
+        across: From left to right.
+        up: From bottom to top.
+        ticks: Values to name on ``across``; round ones if none are given.
+        spell: How they are written.
+    """
     for tick in up.ticks:
         y = number(up.at(tick))
         yield f'<path class="g" d="M{number(across.start)} {y}H{number(across.end)}"/>'
-        yield text_at("a e", across.start - 7, round(up.at(tick)) + 4, spell_y(tick))
-    for tick in across.ticks:
+        yield text_at("a e", across.start - 7, round(up.at(tick)) + 4, plain(tick))
+    for tick in ticks or across.ticks:
         x = across.at(tick)
         yield f'<path class="t" d="M{number(x)} {number(up.start)}v4"/>'
-        yield text_at("a m", x, round(up.start) + 18, spell_x(tick))
+        yield text_at("a m", x, round(up.start) + 18, (spell or plain)(tick))
 
 
 def plain(value: Fraction) -> str:

@@ -43,17 +43,18 @@
   }));
   const search = () => {
     const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const shown = { card: 0, workload: 0 };
+    const shown = {};
     for (const { element, text } of entries) {
       const matches = words.every((word) => text.includes(word));
       element.classList.toggle("hide", !matches);
-      if (matches && element.dataset.find in shown) shown[element.dataset.find] += 1;
+      const kind = element.dataset.find;
+      if (kind) shown[kind] = (shown[kind] || 0) + (matches ? 1 : 0);
     }
     for (const group of all(".node")) {
       group.classList.toggle("hide", !group.querySelector("svg[data-find]:not(.hide)"));
     }
-    const counted = (kind) => `${shown[kind]} ${kind}${shown[kind] === 1 ? "" : "s"}`;
-    said.textContent = words.length ? `${counted("card")}, ${counted("workload")}` : "";
+    const counted = ([kind, count]) => `${count} ${kind}${count === 1 ? "" : "s"}`;
+    said.textContent = words.length ? Object.entries(shown).map(counted).join(", ") : "";
   };
   box.form.hidden = false;
   box.form.addEventListener("submit", (event) => event.preventDefault());

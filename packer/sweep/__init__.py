@@ -1,0 +1,1 @@
+"""Many questions answered at once: on processes of this machine, or on a cluster of others."""

@@ -1,0 +1,67 @@
+"""Tasks on a Ray cluster that runs already; gpu-packer must be installed on its nodes."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+from packer.errors import Unreachable
+from packer.sweep.missing import library
+from packer.sweep.task import Finished, Work, failure_of
+
+_AT_ONCE_PER_PROCESSOR = 4
+"""Tasks handed to the cluster ahead of time, so that no processor waits for the next."""
+
+
+class RayCluster:
+    """An engine of one task per processor of a Ray cluster.
+
+    Attributes:
+        name: ``ray``.
+        address: ``host:port`` of the head node, ``ray://host:port`` of a Ray client, or ``auto``.
+        processes: Processors of the cluster, once it is reached.
+    """
+
+    name = "ray"
+
+    def __init__(self, address: str) -> None:
+        """The cluster is reached when there are tasks."""
+        self.address = address
+        self.processes = 0
+
+    def run(self, work: Work, shared: Any, tasks: Sequence[Any]) -> Iterator[Finished]:
+        """Every task once, as it comes back."""
+        ray = library("ray", "ray")
+        with _connected(ray, self.address):
+            self.processes = int(ray.cluster_resources().get("CPU", 1))
+            kept = ray.put(shared)
+            remote = ray.remote(num_cpus=1, max_retries=0)(work)
+            waiting, running = deque(enumerate(tasks)), dict[Any, int]()
+            while waiting or running:
+                while waiting and len(running) < _AT_ONCE_PER_PROCESSOR * self.processes:
+                    index, task = waiting.popleft()
+                    running[remote.remote(kept, task)] = index
+                (done,), _ = ray.wait(list(running))
+                yield _finished(ray, done, running.pop(done))
+
+
+@contextmanager
+def _connected(ray: ModuleType, address: str) -> Iterator[None]:
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise Unreachable(f"no Ray cluster answers at {address}: {failure_of(error)}") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _finished(ray: ModuleType, reference: Any, index: int) -> Finished:
+    try:
+        return Finished(index, ray.get(reference))
+    except ray.exceptions.RayTaskError as error:
+        return Finished(index, failure=failure_of(error.cause or error))
+    except ray.exceptions.RayError as error:
+        return Finished(index, failure=failure_of(error))
