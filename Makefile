@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 EXAMPLE := examples/02-company-fleet
 
 .DEFAULT_GOAL := help
-.PHONY: control-plane cluster-test help install demo test unit lint types floors coverage missing-tools lock clean golden memory-table bench speed-table browser-test fuzz
+.PHONY: llama-server control-plane cluster-test help install demo test unit lint types floors coverage missing-tools lock clean golden memory-table bench speed-table browser-test fuzz
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -69,6 +69,9 @@ lock: ## Renew requirements.lock (with hashes) from pyproject.toml
 
 clean: ## Remove what make built
 	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
+
+llama-server: install ## Build the real llama-server once, outside the tree; for the router's tests
+	nice $(BIN)/python -m tests.llama_server
 
 golden: install ## Renew manifests/, the README's table and picture, then read the difference
 	GPU_PACKER_UPDATE_GOLDEN=1 $(PYTEST) -q tests/golden/test_example_manifests.py tests/docs/test_readme.py

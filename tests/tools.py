@@ -6,6 +6,7 @@ from typing import NoReturn
 
 import pytest
 
+from tests import llama_server
 from tests.cluster.binaries import HOW, build_folder, find_binaries
 
 REQUIRE_TOOLS = "GPU_PACKER_REQUIRE_TOOLS"
@@ -35,6 +36,8 @@ def left_out(why: str) -> NoReturn:
 HOW_TO_GET = {
     "kubectl": "kubernetes.io/docs/tasks/tools, or: make control-plane",
     "chromium": "apt-get install chromium, or your system's package of it",
+    "llama-server": "make llama-server",
+    "systemd-analyze": "apt-get install systemd",
 }
 """Programs that only the system can provide, and how."""
 
@@ -42,6 +45,7 @@ HOW_TO_GET = {
 def missing_tools() -> str:
     """One closing message: which programs are missing, what was left out, how to get them."""
     places = f"{os.environ.get('PATH', os.defpath)}{os.pathsep}{build_folder()}"
+    places += f"{os.pathsep}{llama_server.program().parent}"
     missing = [name for name in HOW_TO_GET if shutil.which(name, path=places) is None]
     lines = [f"  {name}: {HOW_TO_GET[name]}" for name in missing]
     if find_binaries() is None:

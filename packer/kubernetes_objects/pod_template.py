@@ -63,7 +63,7 @@ def _container(
         "envFrom": [{"configMapRef": {"name": environment_name(plan)}}],
         **_environment(access, options),
         "resources": resources(server, options, access),
-        **probes(startup),
+        **probes(server, startup),
         "lifecycle": {"preStop": {"sleep": {"seconds": _DRAIN_SECONDS}}},
         "securityContext": container_security_context(),
         "volumeMounts": mounts,

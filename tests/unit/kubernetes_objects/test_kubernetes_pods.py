@@ -183,8 +183,19 @@ def test_probes_ask_for_health() -> None:
     for deployment in _deployments().values():
         only = container(deployment)
         assert only["ports"] == [{"name": "http", "containerPort": 8080}]
-        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        for probe in ("readinessProbe", "livenessProbe"):
             assert only[probe]["httpGet"] == {"path": "/health", "port": "http"}
+
+
+def test_a_router_has_started_once_every_model_answers() -> None:
+    deployments = _deployments()
+    server = container(deployments["chat-0"])["startupProbe"]
+    assert server["httpGet"] == {"path": "/health", "port": "http"}
+    router = container(deployments["router-rtx-0-gpu1"])["startupProbe"]
+    (shell, flag, script) = router["exec"]["command"]
+    assert (shell, flag) == ("/bin/sh", "-c")
+    assert script.startswith("for m in vision small; do curl ")
+    assert "http://127.0.0.1:8080/props?model=$m&autoload=false" in script
 
 
 def test_the_port_is_the_command_lines() -> None:
