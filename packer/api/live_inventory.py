@@ -135,7 +135,8 @@ def _slice_of(candidates: "tuple[GpuProduct, ...]", kind: "CardKind") -> "GpuPro
     return replace(
         card,
         name=f"{card.name} MIG {kind.profile}",
-        label=f"{card.label}-MIG-{kind.profile}",
+        # Labels cannot hold the plus that slices write before "me" (media engines).
+        label=f"{card.label}-MIG-{kind.profile.replace('+', '.')}",
         nominal_bytes=kind.memory_bytes,
         allocatable_bytes=estimated_allocatable(kind.memory_bytes),
         allocatable_basis=Basis.ESTIMATED,

@@ -4,16 +4,21 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.binaries import HOW, find_binaries
+from tests.cluster.binaries import HOW, Binaries, find_binaries
 from tests.cluster.control_plane import ControlPlane
 from tests.tools import left_out
 
 
 @pytest.fixture(scope="session")
-def plane() -> Iterator[ControlPlane]:
-    binaries = find_binaries()
-    if binaries is None:
+def binaries() -> Binaries:
+    found = find_binaries()
+    if found is None:
         left_out(f"there is no Kubernetes control plane; {HOW}")
+    return found
+
+
+@pytest.fixture(scope="session")
+def plane(binaries: Binaries) -> Iterator[ControlPlane]:
     running = ControlPlane(binaries)
     yield running
     running.stop()

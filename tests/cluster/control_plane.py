@@ -28,9 +28,9 @@ class ControlPlane:
         kubeconfig: File of an administrator.
     """
 
-    def __init__(self, binaries: Binaries) -> None:
+    def __init__(self, binaries: Binaries, *, api_server_flags: Sequence[str] = ()) -> None:
         """Start everything and wait until the API server is ready."""
-        self._binaries = binaries
+        self._binaries, self._flags = binaries, api_server_flags
         self._processes = Processes()
         self.folder = self._processes.folder
         self._authority = Authority(self.folder)
@@ -179,6 +179,7 @@ class ControlPlane:
             "--authorization-mode=RBAC",
             "--endpoint-reconciler-type=none",
             "--shutdown-delay-duration=0s",
+            *self._flags,
         ]
 
     def _clients(self) -> dict[str, Sequence[str | Path]]:

@@ -1,0 +1,92 @@
+"""The real scheduler and the real allocator put every pod and every claim where the plan says."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from packer.cluster.pods import pod_requests
+from packer.plan.plan import Plan
+from tests.cluster.campaign import full_only
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.deployed import (
+    NAMESPACE,
+    Json,
+    apply,
+    devices_of,
+    placements_of,
+    planned,
+    pods,
+    prepare_namespace,
+    uuids_by_device,
+)
+from tests.cluster.furnishing import furnished
+from tests.cluster.hardware import company_machines
+
+
+@pytest.mark.parametrize(
+    "sharing",
+    ["dra", pytest.param("dra-memory", marks=full_only), pytest.param("whole", marks=full_only)],
+)
+def test_the_cluster_places_every_pod_and_card_as_planned(
+    plane: ControlPlane, tmp_path: Path, sharing: str
+) -> None:
+    with furnished(plane, company_machines(), sharing):
+        prepare_namespace(plane)
+        deployed = planned(plane, tmp_path)
+        assert {node.sharing.value for node in deployed.plan.nodes} == {sharing}
+        apply(plane, deployed.manifests)
+        running = pods(plane)
+        assert_pods_where_planned(running, deployed.plan)
+        if sharing == "whole":
+            assert_card_counts(running, deployed.plan)
+        else:
+            assert_cards_as_planned(plane, running, deployed.plan)
+
+
+def assert_pods_where_planned(running: list[Json], plan: Plan) -> None:
+    served: Counter[tuple[str, int]] = Counter()
+    for pod in running:
+        assert pod["status"]["phase"] == "Running", pod["metadata"]["name"]
+        mine = placements_of(pod, plan)
+        assert {one.node for one in mine} == {pod["spec"]["nodeName"]}, pod["metadata"]["name"]
+        served.update((one.workload, one.replica) for one in mine)
+    assert served == Counter((one.workload, one.replica) for one in plan.placements)
+
+
+def assert_card_counts(running: list[Json], plan: Plan) -> None:
+    """Cards of every pod, and of every node: as many as planned."""
+    by_node: Counter[str] = Counter()
+    for pod in running:
+        cards = pod_requests(pod["spec"])["nvidia.com/gpu"]
+        assert cards == len({gpu for one in placements_of(pod, plan) for gpu in one.gpus})
+        by_node[pod["spec"]["nodeName"]] += cards
+    planned_cards = {
+        node.name: sum(card.used_bytes > 0 for card in node.cards)
+        for node in plan.nodes
+        if node.is_used
+    }
+    assert by_node == planned_cards
+
+
+def assert_cards_as_planned(plane: ControlPlane, running: list[Json], plan: Plan) -> None:
+    """Claims on the planned cards, and planned bytes within what each card has."""
+    claims = {
+        one["metadata"]["name"]: one
+        for one in plane.read("resourceclaims", "-n", NAMESPACE)["items"]
+    }
+    uuids = uuids_by_device(plane)
+    budgets = {card.uuid: card for node in plan.nodes for card in node.cards}
+    cards_of_node = {node.name: {c.index: c.uuid for c in node.cards} for node in plan.nodes}
+    planned_on: Counter[str] = Counter()
+    for pod in running:
+        given = {uuids[one["pool"], one["device"]] for one in devices_of(pod, claims)}
+        for one in placements_of(pod, plan):
+            wanted = [cards_of_node[one.node][gpu] for gpu in one.gpus]
+            assert set(wanted) <= given, pod["metadata"]["name"]
+            for uuid, device in zip(wanted, one.devices, strict=True):
+                planned_on[uuid] += device.high_bytes
+    assert planned_on
+    for uuid, total in planned_on.items():
+        assert total == budgets[uuid].used_bytes
+        assert total <= budgets[uuid].allocatable_bytes - budgets[uuid].headroom_bytes
