@@ -56,6 +56,9 @@ class Goals:
         return self.decode_tokens_per_second is None and self.first_token_p95_seconds is None
 
 
+NO_GOALS = Goals()
+
+
 class CachePool(StrEnum):
     """How much KV cache the slots of a server get.
 

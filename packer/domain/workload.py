@@ -3,7 +3,16 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from packer.domain.demand import (
+    NO_GOALS,
+    CachePool,
+    Demand,
+    Goals,
+    LengthBand,
+    PartialOffload,
+)
 from packer.domain.model import ModelFile
+from packer.domain.speculation import Speculation
 
 
 class Objective(StrEnum):
@@ -55,6 +64,11 @@ class Variant:
     model: ModelFile
     mount: str = ""
 
+    @property
+    def bits_per_weight(self) -> float:
+        """Bytes of the file × 8 ÷ parameters."""
+        return self.model.file_bytes * 8 / max(1, self.model.parameter_count)
+
 
 @dataclass(frozen=True)
 class Draft:
@@ -78,6 +92,15 @@ class Workload:
         max_gpus: Most cards one replica may be split over; None is a whole node.
         prompt_cache_bytes: ``--cache-ram`` [bytes].
         spot_allowed: Whether its replicas may sit on nodes that can be taken back at any time.
+        demand: Traffic of all replicas; None where slots and replicas are stated.
+        goals: What every replica must reach.
+        derives_slots, derives_replicas: Whether the planner chooses them for the demand.
+        cache_pool: Whether slots share their cache; ``cache_pool_quantile`` of all moments fit it.
+        speculations: Ways to draft that the planner may choose from; empty leaves it to ``draft``.
+        is_high_fidelity: Keys and values no coarser than q8_0.
+        min_bits_per_weight: Coarsest file; 0 allows every one.
+        partial_offload: What may stay in the node's memory.
+        band: Requests it serves, where several workloads share them by length.
     """
 
     name: str
@@ -103,6 +126,22 @@ class Workload:
     context_checkpoints: int = 8
     min_available: int | None = None
     spot_allowed: bool = False
+    demand: Demand | None = None
+    goals: Goals = NO_GOALS
+    derives_slots: bool = False
+    derives_replicas: bool = False
+    cache_pool: CachePool = CachePool.GUARANTEED
+    cache_pool_quantile: float = 0.999
+    speculations: tuple[Speculation, ...] = ()
+    is_high_fidelity: bool = False
+    min_bits_per_weight: float = 0.0
+    partial_offload: PartialOffload = PartialOffload.NONE
+    band: LengthBand | None = None
+
+    @property
+    def has_speed_wishes(self) -> bool:
+        """Whether the planner has to look at speed."""
+        return self.demand is not None or not self.goals.is_empty or bool(self.speculations)
 
 
 @dataclass(frozen=True)
@@ -112,6 +151,7 @@ class Fleet:
     Attributes:
         keep_apart: Groups of workload names of which no two share a card's node.
         keep_together: Pairs or groups whose replicas share a node.
+        load_limit_percent: Most of a card's time that workloads with a demand may need.
     """
 
     name: str
@@ -121,3 +161,4 @@ class Fleet:
     headroom: Headroom = Headroom()
     keep_apart: tuple[tuple[str, ...], ...] = ()
     keep_together: tuple[tuple[str, ...], ...] = ()
+    load_limit_percent: int = 85

@@ -1,12 +1,16 @@
 """A fleet file's text as a Fleet, or everything that is wrong with it."""
 
 import re
+from collections.abc import Sequence
+from itertools import chain, product
 
+from packer.domain.gpu import GpuProduct
 from packer.domain.workload import Fleet, Headroom, Objective, ServerImage
 from packer.errors import InvalidInput, Problem
+from packer.spec.bands import band_names
 from packer.spec.document import Document
 from packer.spec.fleet_groups import group_problems
-from packer.spec.fleet_schema import FleetEntry, HeadroomEntry, ServerImageEntry
+from packer.spec.fleet_schema import Defaults, FleetEntry, HeadroomEntry, ServerImageEntry
 from packer.spec.kinds import read_document
 from packer.spec.lookups import Lookups
 from packer.spec.problems import in_file_order, validate
@@ -16,13 +20,16 @@ from packer.spec.workload_reading import WorkloadReader
 _BUILD_IN_TAG = re.compile(r":[A-Za-z0-9_.-]*\b(b[0-9]{4,7})(?:@|$)")
 
 
-def read_fleet(text: str | bytes, file: str, lookups: Lookups) -> Fleet:
+def read_fleet(
+    text: str | bytes, file: str, lookups: Lookups, products: Sequence[GpuProduct] = ()
+) -> Fleet:
     """The fleet a file describes.
 
     Args:
         text: YAML or JSON; an inventory may be another document of it.
         file: What the user called it; relative paths in it begin at its folder.
         lookups: How cards and models are found.
+        products: GPUs of the inventory, for goals that none of them can reach.
 
     Raises:
         InvalidInput: With every problem of the file, in file order.
@@ -31,10 +38,11 @@ def read_fleet(text: str | bytes, file: str, lookups: Lookups) -> Fleet:
     entry = validate(document, FleetEntry, "fleet")
     problems = group_problems(entry, document)
     build = _build(entry.server_image, document, problems)
-    reader = WorkloadReader(document, lookups, problems)
+    reader = WorkloadReader(document, lookups, problems, products)
     workloads = [
-        reader.workload(with_defaults(workload, entry.defaults, index, document))
+        one
         for index, workload in enumerate(entry.workloads)
+        for one in reader.workloads(with_defaults(workload, entry.defaults, index, document))
     ]
     if problems:
         raise InvalidInput(in_file_order(problems))
@@ -42,10 +50,11 @@ def read_fleet(text: str | bytes, file: str, lookups: Lookups) -> Fleet:
         name=entry.metadata.name,
         server_image=ServerImage(entry.server_image.image, build),
         objective=Objective(entry.objective),
-        workloads=tuple(workload for workload in workloads if workload is not None),
+        workloads=tuple(workloads),
         headroom=_headroom(entry.defaults.headroom),
-        keep_apart=entry.keep_apart,
-        keep_together=entry.keep_together,
+        keep_apart=_apart(entry),
+        keep_together=_together(entry),
+        **_load_limit(entry.defaults),
     )
 
 
@@ -62,6 +71,25 @@ def _build(image: ServerImageEntry, document: Document, problems: list[Problem])
         why = f"the image's tag says {in_tag}"
         problems.append(Problem("P0216", "image and build contradict each other", where, why))
     return image.build or in_tag
+
+
+def _apart(entry: FleetEntry) -> tuple[tuple[str, ...], ...]:
+    """Groups to keep apart: each with every choice of its workloads' bands, which may meet."""
+    names = {workload.name: band_names(workload) for workload in entry.workloads}
+    choices = (product(*(names[name] for name in group)) for group in entry.keep_apart)
+    return tuple(chain.from_iterable(choices))
+
+
+def _together(entry: FleetEntry) -> tuple[tuple[str, ...], ...]:
+    """Groups to keep together, with every band of their workloads."""
+    names = {workload.name: band_names(workload) for workload in entry.workloads}
+    return tuple(
+        tuple(band for name in group for band in names[name]) for group in entry.keep_together
+    )
+
+
+def _load_limit(defaults: Defaults) -> dict[str, int]:
+    return {} if defaults.load_limit is None else {"load_limit_percent": defaults.load_limit}
 
 
 def _headroom(entry: HeadroomEntry) -> Headroom:

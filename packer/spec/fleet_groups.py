@@ -1,10 +1,13 @@
 """Names in a fleet file: unique workloads, and groups that keep apart or together."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain, combinations
 
 from packer.errors import Problem
+from packer.spec.bands import band_names
 from packer.spec.document import Document
+from packer.spec.field_types import SERVICE_NAME
 from packer.spec.fleet_schema import FleetEntry
 from packer.spec.problems import nearest
 from packer.spec.workload_checks import repeated
@@ -16,6 +19,7 @@ def group_problems(entry: FleetEntry, document: Document) -> list[Problem]:
     """Repeated workload names, unknown names in groups, groups that contradict each other."""
     names = [workload.name for workload in entry.workloads]
     problems = list(repeated_names(names, ("workloads",), document))
+    problems += _repeated_bands(entry, document)
     for key, groups in (("keepApart", entry.keep_apart), ("keepTogether", entry.keep_together)):
         problems += _unknown_members(key, groups, names, document)
     return problems + list(_contradictions(entry, document))
@@ -33,6 +37,22 @@ def repeated_names(
             why = f"first given in line {line}"
             yield Problem("P0201", f"the name {name} is repeated", where, why, "choose another")
         first.setdefault(name, index)
+
+
+def _repeated_bands(entry: FleetEntry, document: Document) -> Iterator[Problem]:
+    """Workloads that a band's name repeats, and names that are too long for a Service."""
+    names = [(name, index) for index, one in enumerate(entry.workloads) for name in band_names(one)]
+    counts = Counter(name for name, _ in names)
+    for name, index in names:
+        if entry.workloads[index].bands is None:
+            continue
+        where = document.where("workloads", index, "name")
+        if counts[name] > 1:
+            why = "a band is called after its workload and context"
+            yield Problem("P0201", f"the name {name} is repeated", where, why, "choose another")
+        if not SERVICE_NAME.fits(name):
+            why = f"a band would be called {name}"
+            yield Problem("P0109", "the name is too long for its bands", where, why, "shorten it")
 
 
 def _unknown_members(

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from packer.spec.demand_schema import MOST_BANDS, BandEntry, ServingWishes
 from packer.spec.field_types import (
     BuildNumber,
     CacheType,
@@ -81,7 +82,7 @@ class ProjectorEntry(StrictModel):
     """File the pods mount, as `file` of the workload."""
 
 
-class WorkloadOptions(StrictModel):
+class WorkloadOptions(ServingWishes):
     """Keys that a workload may give itself or take from `defaults`."""
 
     quantizations: Quantizations | None = None
@@ -89,7 +90,7 @@ class WorkloadOptions(StrictModel):
     context: Tokens | None = None
     """Tokens one conversation (slot) may hold, such as `16Ki`."""
     slots: Annotated[Whole, Field(ge=1, le=MOST_SLOTS)] | None = None
-    """Conversations at once in one replica, `--parallel`. Default 1."""
+    """Conversations at once in one replica, `--parallel`. Default 1, or what `demand` needs."""
     kv_unified: Flag | None = None
     """One KV pool of context × slots cells for all slots, `--kv-unified`. Default false."""
     cache_types: Annotated[tuple[CacheType, ...], Field(min_length=1, max_length=9)] | None = None
@@ -97,11 +98,13 @@ class WorkloadOptions(StrictModel):
     flash_attention: Literal["on", "off", "auto"] | None = None
     """`--flash-attn`; a quantized KV cache needs it. Default on."""
     replicas: Annotated[Whole, Field(ge=1, le=MOST_REPLICAS)] | None = None
-    """Servers of this workload. Default 1."""
+    """Servers of this workload. Default 1, or what `demand` needs."""
     min_available: Annotated[Whole, Field(ge=0, le=MOST_REPLICAS)] | None = None
     """Replicas that must keep serving during a change. Default: all but one."""
     spread: Literal["none", "node", "zone"] | None = None
     """Replicas share no node, or no zone. Default none."""
+    spot: Literal["allowed", "refused"] | None = None
+    """Whether replicas may sit on spot nodes, which can be taken back. Default refused."""
     gpus: GpuChoice | None = None
     """GPU products that may or may not be used."""
     max_gpus: Annotated[Whole, Field(ge=1, le=MOST_GPUS)] | None = None
@@ -121,6 +124,9 @@ class Defaults(WorkloadOptions):
 
     headroom: HeadroomEntry = HeadroomEntry()
     """Room kept free on every card."""
+    load_limit: Annotated[Whole, Field(ge=1, le=100)] | None = None
+    """Most of a card's time that workloads with a demand may need together [percent].
+    Default 85."""
 
 
 class WorkloadEntry(WorkloadOptions):
@@ -142,6 +148,10 @@ class WorkloadEntry(WorkloadOptions):
     """Draft model for speculative decoding."""
     projector: ProjectorEntry | None = None
     """Multimodal projector."""
+    bands: Annotated[tuple[BandEntry, ...], Field(min_length=2, max_length=MOST_BANDS)] | None = (
+        None
+    )
+    """Requests by length, shortest first, each band with servers and a context of its own."""
 
 
 class FleetEntry(StrictModel):

@@ -34,7 +34,8 @@ def read_inputs(fleet: Source, inventory: Source, lookups: Lookups) -> tuple[Fle
     except InvalidInput as error:
         problems += error.problems
     try:
-        asked = read_fleet(fleet.text, fleet.file, lookups)
+        products = {pool.gpu.name: pool.gpu for pool in read.pools} if read else {}
+        asked = read_fleet(fleet.text, fleet.file, lookups, tuple(products.values()))
     except InvalidInput as error:
         raise InvalidInput([*error.problems, *problems]) from error
     if read is None:

@@ -60,3 +60,25 @@ Money = Annotated[
     BeforeValidator(_money),
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": _LARGEST_PRICE}),
 ]
+
+
+def _number(value: object) -> float:
+    """A plain number; text is refused."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise refusal("quantity_type", "a number is needed", "such as 0.5")
+    return float(value)
+
+
+def _number_schema(**limits: float) -> WithJsonSchema:
+    return WithJsonSchema({"type": "number", **limits})
+
+
+Share = Annotated[
+    float, BeforeValidator(_number), Field(ge=0, le=1), _number_schema(minimum=0, maximum=1)
+]
+Rate = Annotated[
+    float,
+    BeforeValidator(_number),
+    Field(ge=1e-6, le=1e6),
+    _number_schema(minimum=1e-6, maximum=1e6),
+]

@@ -16,16 +16,21 @@ class OptionsInFile:
     Attributes:
         entry: The workload; keys that neither it nor ``defaults`` gives are None.
         index: Its place in ``workloads``.
+        band: Its place in the workload's ``bands``; None for a workload without.
     """
 
     entry: WorkloadEntry
     index: int
     document: Document
+    band: int | None = None
 
     def where(self, key: str, *items: str | int) -> Location:
         """Place of a key (in Python's spelling), or of what lies under it."""
         camel = to_camel(key)
-        own = ("workloads", self.index, camel)
+        own: tuple[str | int, ...] = ("workloads", self.index, camel)
+        in_band = ("workloads", self.index, "bands", self.band or 0, camel)
+        if self.band is not None and self.document.has(*in_band):
+            return self.document.where(*in_band, *items)
         is_default = not self.document.has(*own) and self.document.has("defaults", camel)
         return self.document.where(*(("defaults", camel) if is_default else own), *items)
 

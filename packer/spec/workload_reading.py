@@ -1,11 +1,15 @@
 """One workload of a fleet file as the domain's Workload."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from packer.domain.demand import Demand
 from packer.domain.gpu import GpuProduct
 from packer.domain.workload import Draft, Spread, Variant, Workload
 from packer.errors import Location, Problem
+from packer.spec.bands import band_problems, bands_in_file, in_band
+from packer.spec.demand_checks import demand_problems
+from packer.spec.demand_reading import DemandReader, with_wishes
 from packer.spec.document import Document
 from packer.spec.fleet_schema import DraftEntry, GpuChoice, ProjectorEntry, WorkloadEntry
 from packer.spec.headers import Headers, is_path
@@ -35,15 +39,33 @@ _SAME = {
 class WorkloadReader:
     """Turns entries into workloads and collects what is wrong on the way."""
 
-    def __init__(self, document: Document, lookups: Lookups, problems: list[Problem]) -> None:
-        """Problems are added to the list given."""
+    def __init__(
+        self,
+        document: Document,
+        lookups: Lookups,
+        problems: list[Problem],
+        products: Sequence[GpuProduct] = (),
+    ) -> None:
+        """Problems are added to the list given; ``products`` are the GPUs of the inventory."""
         self._document = document
         self._lookups = lookups
         self._problems = problems
         self._headers = Headers(lookups, document.folder)
         self._families: dict[str, tuple[GpuProduct, ...]] = {}
+        self._demands = DemandReader(document.folder, problems)
+        self._inventory_products = products
 
-    def workload(self, options: OptionsInFile) -> Workload | None:
+    def workloads(self, options: OptionsInFile) -> tuple[Workload, ...]:
+        """The workload, or one for each of its bands; those without a context are left out."""
+        demand = self._demands.demand(options)
+        if options.entry.bands is None:
+            return tuple(one for one in [self.workload(options, demand)] if one is not None)
+        bands = bands_in_file(options, demand)
+        self._problems += band_problems(options, bands)
+        read = [(one.band, self.workload(one.options, demand)) for one in bands]
+        return tuple(in_band(one, band, demand) for band, one in read if one is not None)
+
+    def workload(self, options: OptionsInFile, demand: Demand | None) -> Workload | None:
         """The workload with the headers of its models; None if it says no context."""
         entry = options.entry
         variants = self._variants(options)
@@ -56,12 +78,15 @@ class WorkloadReader:
             variants=variants,
             context_per_slot=entry.context,
             spread=Spread(entry.spread or Spread.NONE),
+            spot_allowed=entry.spot == "allowed",
             draft=self._draft(entry.draft, options),
             projector=self._projector(entry.projector, options),
             **self._gpus(entry.gpus, options),
             **_given(entry),
         )
+        workload = with_wishes(workload, options, demand)
         self._problems += workload_problems(workload, options)
+        self._problems += demand_problems(workload, options, self._inventory_products)
         return workload
 
     def _variants(self, options: OptionsInFile) -> tuple[Variant, ...]:

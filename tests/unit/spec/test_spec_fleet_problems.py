@@ -46,7 +46,7 @@ CASES = [
     ("slots: 8", "slotz: 8", "P0104", 14, 3, "did you mean slots?"),
     ("slots: 8", "SLOTS: 8", "P0104", 14, 3, "did you mean slots?"),
     ("cacheTypes:", "cache_types:", "P0104", 7, 3, "did you mean cacheTypes?"),
-    ("slots: 8", "demand: {requestsPerSecond: 2}", "P0104", 14, 3, "known keys: "),
+    ("slots: 8", "throughput: {tokens: 2}", "P0104", 14, 3, "known keys: "),
     ("{refuse: [L40]}", "{refused: [L40]}", "P0104", 20, 10, "did you mean refuse?"),
     ("objective: cards", "fidelity: high", "P0104", 5, 1, "known keys: apiVersion"),
     ("slots: 8", "slots: 8\n  slots: 9", "P0111", 15, 3, "line 14"),
