@@ -10,3 +10,8 @@ class Payment(StrEnum):
     SPOT = "spot"
     RESERVED_1Y = "reserved-1y"
     RESERVED_3Y = "reserved-3y"
+
+    @property
+    def suffix(self) -> str:
+        """End of the names of pools that are paid so; on demand needs none."""
+        return "" if self is Payment.ON_DEMAND else f"-{self.value.removeprefix('reserved-')}"

@@ -4,13 +4,13 @@ A node's price is divided equally over its cards, and a card's price over its by
 rounded once, at the end, so that the lines of a bill always add up to the bill.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 from fractions import Fraction
 
-from packer.plan.plan import CardBudget, NodeBudget, Plan
+from packer.plan.plan import CardBudget, Plan
 from packer.units import HOURS_PER_MONTH, per_month
 
 CENT = Decimal("0.01")
@@ -115,7 +115,7 @@ def bill(plan: Plan) -> Bill:
     used = [node for node in plan.nodes if node.is_used]
     unpriced = tuple(node.name for node in used if node.price_per_hour is None)
     hourly = None if unpriced else plan.price_per_hour
-    lines = () if hourly is None else _lines(plan, used, hourly)
+    lines = () if hourly is None else cost_lines(plan, hourly)
     idle = None if hourly is None else [line for line in lines if line.kind in IDLE]
     return Bill(
         currency=plan.currency,
@@ -133,17 +133,35 @@ def bill(plan: Plan) -> Bill:
     )
 
 
-def _lines(plan: Plan, used: Sequence[NodeBudget], hourly: Decimal) -> tuple[CostLine, ...]:
-    """Parts of the bill: workloads in fleet order, then headroom, others and idle."""
+def by_memory(node: str, card: int, sizes: Mapping[str, int]) -> Mapping[str, Fraction]:
+    """Weight of each workload on a card: its bytes there."""
+    return {name: Fraction(size) for name, size in sizes.items()}
+
+
+Divide = Callable[[str, int, Mapping[str, int]], Mapping[str, Fraction]]
+"""Weights of the workloads on a card, from its node, its index and their bytes there."""
+
+
+def cost_lines(plan: Plan, hourly: Decimal, divide: Divide = by_memory) -> tuple[CostLine, ...]:
+    """Parts of the bill: workloads in fleet order, then headroom, others and idle.
+
+    Args:
+        plan: Whose bill.
+        hourly: The bill per hour.
+        divide: How workloads share what of a card's price is theirs together, which is the part
+            of its bytes that they take.
+    """
     shares: dict[tuple[CostKind, str], Fraction] = {
         (CostKind.WORKLOAD, workload.name): Fraction(0) for workload in plan.workloads
     }
     shares |= {(kind, ""): Fraction(0) for kind in CostKind if kind is not CostKind.WORKLOAD}
     held = _bytes_by_card(plan)
-    for node in used:
+    for node in (node for node in plan.nodes if node.is_used):
         card_price = Fraction(node.price_per_hour or 0) / len(node.cards)
         for card in node.cards:
-            for key, part in _card_parts(card, held.get((node.name, card.index), {})).items():
+            sizes = held.get((node.name, card.index), {})
+            weights = divide(node.name, card.index, sizes) if sizes else {}
+            for key, part in _card_parts(card, sizes, weights).items():
                 shares[key] = shares.get(key, Fraction(0)) + card_price * part
     return _rounded(shares, hourly)
 
@@ -174,7 +192,9 @@ def _bytes_by_card(plan: Plan) -> dict[tuple[str, int], dict[str, int]]:
     return held
 
 
-def _card_parts(card: CardBudget, held: dict[str, int]) -> dict[tuple[CostKind, str], Fraction]:
+def _card_parts(
+    card: CardBudget, held: Mapping[str, int], weights: Mapping[str, Fraction]
+) -> dict[tuple[CostKind, str], Fraction]:
     """Share of one card's price by what its bytes are for; adds up to 1.
 
     A card without a replica keeps no headroom for anyone: all but what others hold is idle.
@@ -182,13 +202,14 @@ def _card_parts(card: CardBudget, held: dict[str, int]) -> dict[tuple[CostKind, 
     if not held:
         taken = min(card.taken_bytes, card.allocatable_bytes)
         sizes = {
-            (CostKind.HELD_BY_OTHERS, ""): taken,
-            (CostKind.IDLE_CARDS, ""): card.allocatable_bytes - taken,
+            (CostKind.HELD_BY_OTHERS, ""): Fraction(taken),
+            (CostKind.IDLE_CARDS, ""): Fraction(card.allocatable_bytes - taken),
         }
     else:
-        sizes = {(CostKind.WORKLOAD, name): size for name, size in held.items()}
-        sizes[(CostKind.HEADROOM, "")] = card.headroom_bytes
-        sizes[(CostKind.HELD_BY_OTHERS, "")] = card.taken_bytes
-        sizes[(CostKind.IDLE_MEMORY, "")] = max(0, card.slack_bytes)
-    total = sum(sizes.values())
-    return {key: Fraction(size, total) for key, size in sizes.items()}
+        size, weight = sum(held.values()), sum(weights.values())
+        sizes = {(CostKind.WORKLOAD, name): size * part / weight for name, part in weights.items()}
+        sizes[(CostKind.HEADROOM, "")] = Fraction(card.headroom_bytes)
+        sizes[(CostKind.HELD_BY_OTHERS, "")] = Fraction(card.taken_bytes)
+        sizes[(CostKind.IDLE_MEMORY, "")] = Fraction(max(0, card.slack_bytes))
+    total = sum(sizes.values(), Fraction(0))
+    return {key: part / total for key, part in sizes.items()}

@@ -17,12 +17,6 @@ from packer.spec.inventory_schema import MOST_GPUS_PER_NODE, MOST_POOLS, RentEnt
 from packer.spec.lookups import Lookups, located
 from packer.units import GIB
 
-_SUFFIXES = {
-    Payment.ON_DEMAND: "",
-    Payment.SPOT: "-spot",
-    Payment.RESERVED_1Y: "-1y",
-    Payment.RESERVED_3Y: "-3y",
-}
 # Lists of single cards have the way of paying, or a grade of hosting, in the place of a type.
 _NO_TYPES = frozenset({"", "on-demand", "spot", "marketplace", "community", "secure", "production"})
 
@@ -113,7 +107,7 @@ def _pool(
 ) -> NodePool:
     zones = {zone: entry.max_nodes for zone in entry.zones}
     return NodePool(
-        name=_slug(_base_name(row, gpu), _SUFFIXES[payment]),
+        name=_slug(_base_name(row, gpu), payment.suffix),
         gpu=gpu,
         gpus_per_node=row.gpu_count,
         nodes=entry.max_nodes * max(1, len(entry.zones)),
@@ -148,11 +142,11 @@ def _with_own_names(pools: list[NodePool]) -> list[NodePool]:
     for pool in pools:
         name = pool.name
         if name in shared and pool.region:
-            name = _slug(f"{pool.instance_type} {pool.region}", _SUFFIXES[pool.payment])
+            name = _slug(f"{pool.instance_type} {pool.region}", pool.payment.suffix)
         number = 1
         while name in taken:
             number += 1
-            name = _slug(pool.name.removesuffix(_SUFFIXES[pool.payment]), f"-{number}")
+            name = _slug(pool.name.removesuffix(pool.payment.suffix), f"-{number}")
         taken.add(name)
         named.append(replace(pool, name=name))
     return named
