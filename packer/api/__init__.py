@@ -39,16 +39,20 @@ from packer.api.saved_plan import (
     save,
 )
 from packer.api.solving import solve, verify
+from packer.api.speed_calibrating import MeasuredServer, calibrate_speed
+from packer.api.sweeping import sweep, sweep_table
 
 __all__ = [
     "Calibration",
     "Input",
+    "InventoryText",
+    "MeasuredServer",
     "ServerEstimate",
     "SpeedQuestion",
-    "InventoryText",
     "ask_oracle",
     "cache_costs",
     "calibrate",
+    "calibrate_speed",
     "calibration_text",
     "catalogue",
     "estimate_batch",
@@ -74,5 +78,7 @@ __all__ = [
     "save",
     "schema_text",
     "solve",
+    "sweep",
+    "sweep_table",
     "verify",
 ]

@@ -1,6 +1,7 @@
 """Process overhead of a running server, from its log and what nvidia-smi says of it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from packer.api.measurements import FROM_LOG, FROM_NVIDIA_SMI, Calibration, Measurement
@@ -41,7 +42,8 @@ def calibrate(
     else:
         processes = read_nvidia_smi(nvidia_smi, names[1])
         new = _beyond_buffers(read, _of_server(processes, pid, names[1]), names)
-    return Calibration((*(previous.measurements if previous else ()), *new))
+    known = previous or Calibration()
+    return replace(known, measurements=(*known.measurements, *new))
 
 
 def _unaccounted(log: "ServerLog", file: str) -> list[Measurement]:

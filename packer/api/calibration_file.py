@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator
-from math import isfinite
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -193,5 +193,5 @@ def _is_count(value: Any, smallest: int, largest: int) -> bool:
 
 
 def _is_seconds(value: Any) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and isfinite(value) and value <= _MOST_SECONDS
+    is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
+    return is_number and abs(value) <= _MOST_SECONDS

@@ -42,18 +42,29 @@ def attention_seconds(
     has_flash_attention: bool,
 ) -> float:
     """Seconds of attention for ``tokens`` at a mean ``depth`` [s]. Estimate."""
-    flops = 0.0
-    for layer in layers:
-        seen = min(depth, layer.window) if layer.window else depth
-        flops += 4.0 * layer.attention_width * seen * tokens
+    flops = attention_flops(layers, tokens, depth)
     name = "attention_share" if has_flash_attention else "plain_attention_share"
     return flops / (card.flops_per_second * speed_constants().number(name))
 
 
-def pipeline_gain(cards: int) -> float:
+def attention_flops(layers: list[LayerReads], tokens: float, depth: float) -> float:
+    """Arithmetic of attention for ``tokens`` at a mean ``depth``. Exact."""
+    flops = 0.0
+    for layer in layers:
+        seen = min(depth, layer.window) if layer.window else depth
+        flops += 4.0 * layer.attention_width * seen * tokens
+    return flops
+
+
+def pipeline_gain(cards: int, batches: float) -> float:
     """How much faster several cards read a prompt than one after the other. Estimate.
+
+    Args:
+        cards: Cards the layers are on.
+        batches: Physical batches of the prompt: a pipeline is only filled by many.
 
     Source: published rows of two to eight cards: ×1.3–1.6, ×1.8–2.6, ×2.5–2.9.
     """
     loss = speed_constants().number("pipeline_loss")
-    return cards / (1.0 + loss * (cards - 1))
+    filled = max(1.0, batches) * cards / (max(1.0, batches) + cards - 1)
+    return min(cards / (1.0 + loss * (cards - 1)), filled)

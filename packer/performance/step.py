@@ -18,6 +18,7 @@ from packer.performance.offload import host_bytes_per_second, host_seconds, stre
 from packer.performance.placement import DeviceReads, placed_reads
 from packer.performance.prefill import (
     OFFLOADED_FROM_TOKENS,
+    attention_flops,
     attention_seconds,
     batch_seconds,
     pipeline_gain,
@@ -50,7 +51,7 @@ class ServerWork:
         devices: Reads of every card that holds something, and of the host (-1).
         cards: Constants of every visible card.
         bandwidths: Specified bandwidth of every visible card [bytes/s].
-        host_rate: Bandwidth the CPU reaches [bytes/s].
+        host_rate: Bandwidth the CPU reaches; ``host_bandwidth`` is the specified one [bytes/s].
         ubatch: Physical batch [tokens].
         names: Product of every visible card.
         prompt_card: Card that multiplies long prompts with the CPU's weights; None is the CPU.
@@ -67,6 +68,11 @@ class ServerWork:
     has_flash_attention: bool
     names: tuple[str, ...] = ()
     prompt_card: int | None = None
+
+    @property
+    def host_bandwidth(self) -> float:
+        """Specified memory bandwidth of the node [bytes/s]."""
+        return self.host_rate / host_bytes_per_second(1)
 
     @property
     def used_cards(self) -> tuple[int, ...]:
@@ -116,7 +122,9 @@ def server_work(
     )
 
 
-def decode_step(work: ServerWork, depth: int, slots: int, tokens: int = 1) -> StepSeconds:
+def decode_step(
+    work: ServerWork, depth: int, slots: int, tokens: int = 1, *, is_served: bool = True
+) -> StepSeconds:
     """Seconds in which every one of ``slots`` slots decodes one token [s]. Estimate.
 
     Cards work one after the other: a further card adds room, not speed.
@@ -126,11 +134,13 @@ def decode_step(work: ServerWork, depth: int, slots: int, tokens: int = 1) -> St
         depth: Tokens already in each slot.
         slots: Slots that decode.
         tokens: Tokens each slot computes at once: 1, or 1 + drafted ones that are verified.
+        is_served: Whether a server does it; a benchmark has nothing to do between steps.
     """
     constants = speed_constants()
     share = _touched(work, slots * tokens)
     used = work.used_cards
-    rest = constants.number("fixed_seconds") + constants.number("server_seconds")
+    rest = constants.number("fixed_seconds")
+    rest += constants.number("server_seconds") if is_served else 0.0
     rest += constants.number("hop_seconds") * max(0, len(used) - 1)
     in_depth = 0.0
     for place in used:
@@ -140,7 +150,7 @@ def decode_step(work: ServerWork, depth: int, slots: int, tokens: int = 1) -> St
         in_depth += cache_seconds(read, card, work.has_flash_attention)
     host = work.devices.get(HOST)
     if host is not None:
-        rest += host_seconds(host, share, work.host_rate)
+        rest += _host_step(work, host, share, slots * tokens)
         in_depth += _cache_bytes(work, host, depth, slots) / work.host_rate
     return StepSeconds(rest, in_depth)
 
@@ -157,10 +167,11 @@ def prompt_seconds(work: ServerWork, tokens: int, depth: int) -> StepSeconds:
         in_depth += attention_seconds(
             device.cached, tokens, depth + tokens / 2, card, work.has_flash_attention
         )
-    gain = pipeline_gain(len(used)) if used else 1.0
+    gain = pipeline_gain(len(used), batches) if used else 1.0
     host = work.devices.get(HOST)
     if host is not None:
         rest += gain * batches * _host_batch_seconds(work, host, size)
+        in_depth += gain * _host_attention(work, host, tokens, depth + tokens / 2)
     fixed = speed_constants().number("fixed_seconds")
     return StepSeconds(fixed + rest / gain, in_depth / gain)
 
@@ -189,7 +200,7 @@ def bandwidth_limit(work: ServerWork, depth: int, slots: int) -> float:
     share = _touched(work, slots)
     seconds = 0.0
     for place, device in work.devices.items():
-        rate = work.host_rate if place == HOST else work.bandwidths[place]
+        rate = work.host_bandwidth if place == HOST else work.bandwidths[place]
         read = device.weights_bytes + device.experts_bytes * share
         seconds += (read + _cache_bytes(work, device, depth, slots)) / rate
     return 1.0 / seconds
@@ -220,9 +231,20 @@ def _host_batch_seconds(work: ServerWork, host: DeviceReads, size: int) -> float
     if work.prompt_card is not None and size >= OFFLOADED_FROM_TOKENS:
         card = work.cards[work.prompt_card]
         return streaming_seconds(host, share) + batch_seconds(host, work.reads, size, card)
-    flops = 2.0 * size * (host.parameters + host.expert_parameters * work.reads.share_used)
+    return _host_step(work, host, share, size)
+
+
+def _host_step(work: ServerWork, host: DeviceReads, share: float, tokens: int) -> float:
+    """Seconds of the CPU's part for some tokens: reading or computing, what takes longer."""
+    flops = 2.0 * tokens * (host.parameters + host.expert_parameters * work.reads.share_used)
     computed = flops / speed_constants().number("host_flops_per_second")
     return max(computed, host_seconds(host, share, work.host_rate))
+
+
+def _host_attention(work: ServerWork, host: DeviceReads, tokens: float, depth: float) -> float:
+    """Seconds of a prompt's attention to what is cached on the host."""
+    flops = attention_flops(host.cached, tokens, depth)
+    return flops / speed_constants().number("host_flops_per_second")
 
 
 def _touched(work: ServerWork, slots: int) -> float:

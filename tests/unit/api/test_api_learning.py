@@ -78,7 +78,8 @@ def test_speed_factors_are_recorded_for_the_plans_models_cards_and_build() -> No
     made = _plan(Calibration((), (SPEED, other_build, other_model)))
     assert made.calibration is not None
     (found,) = made.calibration.speeds
-    assert (found.build, found.decode.rest) == (BUILD, pytest.approx(2.0, rel=0.01))
+    assert found.build == BUILD
+    assert found.decode.rest == pytest.approx(2.0, rel=0.01)
     notes = "\n".join(made.notes)
     assert "Qwen3 0.6B on small with b9999 does not count" in notes
     assert "something else" in notes

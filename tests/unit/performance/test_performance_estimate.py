@@ -188,8 +188,8 @@ def test_experts_and_states_gain_least_from_slots() -> None:
 
 
 def test_a_further_card_adds_room_not_speed() -> None:
-    one = speed("llama-3.1-8b", "Q4_K_M", "L40S")
-    two = speed("llama-3.1-8b", "Q4_K_M", "L40S", cards=2)
+    one = speed("llama-3.1-8b", "Q4_K_M", "L40S", depth=4096)
+    two = speed("llama-3.1-8b", "Q4_K_M", "L40S", depth=4096, cards=2)
     ratio = two.decode_tokens_per_second.value / one.decode_tokens_per_second.value
     assert 0.9 < ratio < 1.0
     faster = two.prefill_tokens_per_second.value / one.prefill_tokens_per_second.value
@@ -286,3 +286,22 @@ def test_an_estimate_takes_less_than_a_millisecond() -> None:
     for depth in range(200):
         estimate_speed(model, options, (gpu, gpu), memory, depth=depth)
     assert (time.process_time() - start) / 200 < 1e-3
+
+
+def test_a_short_prompt_does_not_fill_a_pipeline() -> None:
+    def gain(depth: int) -> float:
+        one, four = (speed("llama-3.1-8b", "Q4_K_M", "L40S", depth=depth, cards=c) for c in (1, 4))
+        return four.prefill_tokens_per_second.value / one.prefill_tokens_per_second.value
+
+    assert gain(512) < 1.02 < gain(2048) < gain(16384) < 4
+
+
+def test_the_cpu_computes_many_slots_as_slowly_as_a_prompt() -> None:
+    options = ServerOptions(slots=64, context_size=65536)
+    one = speed("llama-3.1-8b", "Q4_K_M", "L40S", options, slots=1, cards=0)
+    many = speed("llama-3.1-8b", "Q4_K_M", "L40S", options, slots=64, cards=0)
+    every = many.decode_aggregate_tokens_per_second.value
+    assert every > 2 * one.decode_aggregate_tokens_per_second.value
+    assert every < many.prefill_tokens_per_second.value
+    # The limit is that of the specified bandwidth, of which the CPU reaches a part.
+    assert one.decode_tokens_per_second.value < 0.6 * one.bandwidth_limit_tokens_per_second
