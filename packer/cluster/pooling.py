@@ -1,6 +1,6 @@
 """Live nodes as pools of equal nodes: what an Inventory file holds."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from packer.cluster.live_cards import CardKind, LiveCard, LiveNode
@@ -149,12 +149,15 @@ def _host_taken(nodes: Iterable[LiveNode], room: int) -> dict[str, int]:
     return {name: min(room, count) for name, count in taken.items() if count}
 
 
-def _remarks(nodes: Iterable[LiveNode]) -> Iterable[str]:
+def _remarks(nodes: Iterable[LiveNode]) -> Iterator[str]:
+    """Remarks on nodes, each once for all nodes it is about."""
+    about: dict[str, list[str]] = {}
     for one in nodes:
-        if one.node.refusal:
-            yield f"{one.node.name} may not be used: {one.node.refusal}"
-        for note in one.notes:
-            yield f"{one.node.name}: {note}"
+        refusals = (f"may not be used: {one.node.refusal}",) if one.node.refusal else ()
+        for remark in (*refusals, *one.notes):
+            about.setdefault(remark, []).append(one.node.name)
+    for remark, names in about.items():
+        yield f"{_some(names)}: {remark}"
 
 
 def _pool_name(likeness: _Likeness, product: GpuProduct, pools: Sequence[NodePool]) -> str:

@@ -102,7 +102,7 @@ def _scalar(value: str | int) -> str:
     """A value that reads back as itself: quoted unless it is clearly a word."""
     if isinstance(value, int):
         return str(value)
-    is_word = value.replace("-", "").replace(" ", "").isalnum() and value[:1].isalpha()
+    is_word = all(c.isalnum() or c in "-. " for c in value) and value[:1].isalpha()
     is_safe = value.isascii() and value.lower() not in ("true", "false", "null", "yes", "no")
-    is_plain = is_word and is_safe and value == value.strip() and not value.endswith("-")
+    is_plain = is_word and is_safe and value[-1:].isalnum()
     return value if is_plain and value.lower() not in ("on", "off", "y", "n") else json.dumps(value)

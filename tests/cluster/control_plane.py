@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,14 @@ class ControlPlane:
     def stop(self) -> None:
         """End everything; nothing is left on disk."""
         self._processes.stop()
+
+    def wait_until(self, done: Callable[[], bool], what: str) -> None:
+        """Return once something is so.
+
+        Raises:
+            RuntimeError: A program ended, or it takes too long.
+        """
+        self._processes.wait_until(done, what, _STARTUP_SECONDS)
 
     def kill_api_server(self) -> None:
         """End the API server as a crash would; etcd keeps what was written."""

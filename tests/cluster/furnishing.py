@@ -56,6 +56,14 @@ def create_all(plane: ControlPlane, objects: Iterable[Json]) -> None:
     cluster = plane.connection()
     with ThreadPoolExecutor(_AT_ONCE) as workers:
         list(workers.map(lambda one: create(cluster, one), objects))
+    plane.wait_until(lambda: not _unready(cluster), "nodes without their first taint")
+
+
+def _unready(cluster: Connection) -> bool:
+    """Whether a node has the taint it is born with; a controller takes it off ready nodes."""
+    taint = "node.kubernetes.io/not-ready"
+    nodes = cluster.get(_PATHS["Node"])["items"]
+    return any(one["key"] == taint for node in nodes for one in node["spec"].get("taints") or ())
 
 
 def create(cluster: Connection, item: Json) -> None:

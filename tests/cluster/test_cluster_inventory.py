@@ -108,7 +108,7 @@ def test_an_inventory_tells_cards_and_what_others_hold(plane: ControlPlane, tmp_
     assert sorted(a100.taken[LABELLED.name]) == [5, 6, 7]
     assert pools["rtx-4090-x2"].sharing is Sharing.HAMI
     text = out.read_text()
-    assert f"# {SLICED[1].name} may not be used: cordoned" in text
+    assert f"# {SLICED[1].name}: may not be used: cordoned" in text
     assert "pods hold 3 of its cards" in text
     assert "A cluster does not tell prices" in text
 
