@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from packer.domain.basis import Basis
@@ -69,6 +69,25 @@ def cards_by_size(text: str, option: str = "--gpus") -> "tuple[Card, ...]":
     if problems:
         raise InvalidInput(problems)
     return tuple(cards)
+
+
+def with_left(cards: "Sequence[Card]", text: str) -> "tuple[Card, ...]":
+    """The cards with only what others leave of them, ``20Gi,18Gi``, one amount per card.
+
+    Raises:
+        InvalidInput: P0486, an amount is no size, is more than the card has, or is missing.
+    """
+    parts = text.split(",")
+    if len(parts) != len(cards):
+        why = f"{len(parts)} amounts for {len(cards)} cards"
+        raise InvalidInput(_no_size("--left", text, why, "write one amount per card: 20Gi,18Gi"))
+    left = [memory_bytes(part, "--left") for part in parts]
+    for part, card, size in zip(parts, cards, left, strict=True):
+        if size > card.allocatable_bytes:
+            raise InvalidInput(_no_size("--left", part, f"{card.name} has less"))
+    return tuple(
+        replace(card, allocatable_bytes=size) for card, size in zip(cards, left, strict=True)
+    )
 
 
 def card_bytes(text: str, option: str) -> int:

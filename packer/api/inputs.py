@@ -98,7 +98,6 @@ def lookups() -> "Lookups":
     from packer.catalogue.gpus import find_gpu, gpus_matching
     from packer.catalogue.models import find_model, load_model_file
     from packer.gguf.header import read_model_file
-    from packer.spec.inputs import Source
     from packer.spec.lookups import Lookups
 
     return Lookups(

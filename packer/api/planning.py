@@ -24,6 +24,7 @@ def plan(
     gap: float = 0.0,
     seed: int = 1,
     workers: int = 2,
+    effort: float = 1.0,
     progress: "Callable[[Progress], None] | None" = None,
     current: "Plan | None" = None,
     max_moves: int | None = None,
@@ -39,6 +40,7 @@ def plan(
         gap: Stop at this proven gap.
         seed: Seed of every random choice.
         workers: Solver threads.
+        effort: Deterministic work per phase of the solver; 1 is meant for a minute on two cores.
         progress: Told about phases, incumbents and bounds.
         current: The plan that runs now; what need not move stays.
         max_moves: Most running replicas that may move or stop.
@@ -61,14 +63,15 @@ def plan(
         gap=gap,
         seed=seed,
         workers=workers,
+        effort=effort,
         max_moves=max_moves if current else None,
     )
     build = inputs.fleet.server_image.build
     return make_plan(
         inputs.fleet,
         inputs.inventory,
-        _tools(build),
-        _facts(inputs, calibration),
+        tools_for(build),
+        facts_of(inputs, calibration),
         limits=limits,
         progress=progress,
         current=current.placements if current else (),
@@ -77,7 +80,8 @@ def plan(
     )
 
 
-def _tools(build: str) -> "Tools":
+def tools_for(build: str) -> "Tools":
+    """How command lines of a build are written and read back."""
     from packer.llamacpp.arguments import parse_arguments
     from packer.llamacpp.command import format_command
     from packer.plan.tools import Tools
@@ -88,7 +92,8 @@ def _tools(build: str) -> "Tools":
     )
 
 
-def _facts(inputs: Input, calibration: "Calibration | None") -> "Facts":
+def facts_of(inputs: Input, calibration: "Calibration | None" = None) -> "Facts":
+    """What a plan records beside its figures: hashes, versions, measurements, the machine."""
     from importlib.metadata import version
 
     from packer.api.learning import learnt_about

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -77,9 +77,11 @@ def answer_scenario(setting: Setting, scenario: Scenario) -> Timed:
             gap=limits.gap,
             seed=limits.seed,
             workers=limits.threads,
+            effort=limits.effort,
             brief=True,
         )
-        answer = answer_of(made, inputs.fleet)
+        is_cut_short = made.run.solver_seconds >= limits.time_seconds
+        answer = replace(answer_of(made, inputs.fleet), is_cut_short=is_cut_short)
     except (InvalidInput, Infeasible, OutOfTime) as error:
         answer = without_plan(error)
     return Timed(answer, round(time.perf_counter() - started, 3))
@@ -93,7 +95,9 @@ def without_plan(error: GpuPackerError) -> Answer:
     if isinstance(error, Infeasible):
         return Answer(Outcome.INFEASIBLE, "; ".join(reason.text for reason in error.reasons))
     if isinstance(error, OutOfTime):
-        return Answer(Outcome.UNKNOWN, str(error), bound=Decimal(error.bound or 0))
+        return Answer(
+            Outcome.UNKNOWN, str(error), bound=Decimal(error.bound or 0), is_cut_short=True
+        )
     return Answer(Outcome.FAILED, str(error))
 
 

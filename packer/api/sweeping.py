@@ -49,7 +49,8 @@ def sweep(
     engine: str = "processes",
     address: str = "",
     processes: int = 0,
-    time_limit_seconds: float = 60.0,
+    effort: float = 0.2,
+    time_limit_seconds: float = 600.0,
     gap: float = 0.0,
     seed: int = 1,
     threads: int = 1,
@@ -65,7 +66,9 @@ def sweep(
         engine: ``processes`` of this machine, or a ``ray`` or ``dask`` cluster.
         address: Of the cluster.
         processes: Of this machine; 0 is one per processor.
-        time_limit_seconds: Of the solver, for each scenario [s].
+        effort: Deterministic work of the solver for each scenario; 1 is meant for a minute.
+        time_limit_seconds: Wall time of the solver for each scenario [s]; a row that reaches it
+            says so, because another machine may answer it otherwise.
         gap: Stop each scenario at this proven gap.
         seed: Of every random choice.
         threads: Solver threads of each scenario.
@@ -85,7 +88,7 @@ def sweep(
     chosen = _engine(engine, address, processes)
     asked = read_sweep(read_text(scenarios), shown_name(scenarios))
     inputs, refused = _inputs(asked, Path(scenarios).parent)
-    limits = SweepLimits(time_limit_seconds, gap, seed, threads)
+    limits = SweepLimits(effort, time_limit_seconds, gap, seed, threads)
     setting = Setting(inputs, asked.objective, limits)
     running = _Running(asked, setting, refused, chosen, KeptAnswers(Path(out)))
     _write(Path(out), running.sweep())

@@ -20,6 +20,7 @@ from packer.cli import (
     report_command,
     schema_command,
     solve_command,
+    sweep_command,
     validate_command,
 )
 from packer.cli.console import say, say_error
@@ -47,6 +48,7 @@ for module in (
     explain_command,
     render_command,
     report_command,
+    sweep_command,
     catalogue_command,
     schema_command,
     solve_command,

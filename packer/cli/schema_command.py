@@ -14,6 +14,8 @@ class Document(StrEnum):
     FLEET = "fleet"
     INVENTORY = "inventory"
     PLAN = "plan"
+    PRICE_BOOK = "price-book"
+    SWEEP = "sweep"
 
 
 def add_to(app: typer.Typer) -> None:

@@ -57,6 +57,7 @@ class Answer:
         planned_percent: Planned ÷ allocatable memory of the cards in use, one decimal.
         replicas: Of all workloads. first_choices: Of them, how many run the file wanted most.
         bits_per_weight: Bits of all model files placed ÷ their parameters, two decimals.
+        is_cut_short: Whether the clock ended the search: another machine may answer otherwise.
     """
 
     outcome: Outcome
@@ -75,6 +76,7 @@ class Answer:
     first_choices: int | None = None
     bits_per_weight: Decimal | None = None
     pools: tuple[PoolUse, ...] = ()
+    is_cut_short: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,14 @@ class SweepRun:
 
 @dataclass(frozen=True)
 class SweepLimits:
-    """What each scenario may spend; a part of what its answer follows from."""
+    """What each scenario may spend; a part of what its answer follows from.
 
+    Attributes:
+        effort: Deterministic work of the solver, the same on every machine.
+        time_seconds: Wall time [s], which should never be reached: then machines differ.
+    """
+
+    effort: float
     time_seconds: float
     gap: float
     seed: int

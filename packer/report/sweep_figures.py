@@ -81,8 +81,8 @@ def outcome_words(answer: Answer | None) -> str:
         return NOT_YET
     words = OUTCOME_NAMES[answer.outcome]
     if answer.outcome is Outcome.FEASIBLE:
-        return f"{words}, gap {answer.gap_percent} %"
-    return words
+        words += f", gap {answer.gap_percent} %"
+    return f"{words}, cut short by the clock" if answer.is_cut_short else words
 
 
 def money(value: Decimal | None, answer: Answer | None, digits: int = 2) -> str:

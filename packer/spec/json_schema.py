@@ -12,13 +12,24 @@ from packer.plan import plan as plan_module
 from packer.spec.fleet_schema import FleetEntry
 from packer.spec.inventory_schema import InventoryEntry
 from packer.spec.plan_types import plan_schema
+from packer.spec.price_book_schema import PriceBookEntry
+from packer.spec.strict_model import StrictModel
+from packer.spec.sweep_schema import SweepEntry
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-SchemaKind = Literal["fleet", "inventory", "plan"]
-SCHEMA_KINDS: tuple[SchemaKind, ...] = ("fleet", "inventory", "plan")
+SchemaKind = Literal["fleet", "inventory", "plan", "price-book", "sweep"]
+SCHEMA_KINDS: tuple[SchemaKind, ...] = ("fleet", "inventory", "plan", "price-book", "sweep")
 
 _ATTRIBUTE = re.compile(r"(?:^|(?<=[.;]) )(\w+(?:, \w+)*): ")
+
+
+_ENTRIES: Mapping[str, type[StrictModel]] = {
+    "fleet": FleetEntry,
+    "inventory": InventoryEntry,
+    "price-book": PriceBookEntry,
+    "sweep": SweepEntry,
+}
 
 
 class _Generator(GenerateJsonSchema):
@@ -34,10 +45,9 @@ def json_schema(kind: SchemaKind) -> dict[str, Any]:
         schema = plan_schema(_Generator)
         _describe_attributes(schema)
     else:
-        entry = FleetEntry if kind == "fleet" else InventoryEntry
-        schema = entry.model_json_schema(schema_generator=_Generator)
+        schema = _ENTRIES[kind].model_json_schema(schema_generator=_Generator)
         _hide_null(schema)
-    schema["title"] = kind.capitalize()
+    schema["title"] = kind.replace("-", " ").capitalize()
     _tidy(schema)
     return {"$schema": DIALECT, **schema}
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from packer.errors import InvalidInput, Location, Problem
 from packer.spec.document import Document
-from packer.spec.json_schema import json_schema, schema_at
+from packer.spec.json_schema import SchemaKind, json_schema, schema_at
 from packer.spec.strict_model import UNION_TAGS, StrictModel
 
 MOST_PROBLEMS = 100
@@ -38,9 +38,7 @@ _BOUNDS = {
 }
 
 
-def validate(
-    document: Document, entry: type[_Entry], kind: Literal["fleet", "inventory"]
-) -> _Entry:
+def validate(document: Document, entry: type[_Entry], kind: SchemaKind) -> _Entry:
     """The document as an entry of the schema.
 
     Raises:

@@ -123,13 +123,15 @@ def _single(entry: ScenarioEntry) -> Scenario:
 
 def _terms(entry: PriceTermsEntry) -> PriceTerms:
     payment = Payment(entry.payment) if entry.payment else None
-    return PriceTerms(entry.name, payment, entry.factor, dict(entry.pools), entry.book or "")
+    factor = entry.factor or Decimal(1)
+    return PriceTerms(entry.name, payment, factor, dict(entry.pools), entry.book or "")
 
 
-def _factor(item: Decimal | FactorEntry) -> Factor:
+def _factor(item: Decimal | FactorEntry | None) -> Factor:
     if isinstance(item, FactorEntry):
-        return Factor(item.name, item.factor, dict(item.workloads))
-    return Factor(f"×{item.normalize():f}", item)
+        return Factor(item.name, item.factor or Decimal(1), dict(item.workloads))
+    number = item or Decimal(1)
+    return Factor(f"×{number.normalize():f}", number)
 
 
 def _repeated(scenarios: Sequence[Scenario], document: Document) -> Iterator[Problem]:

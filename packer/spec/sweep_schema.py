@@ -45,8 +45,8 @@ class FactorEntry(StrictModel):
 
     name: Label
     """Name in the table."""
-    factor: FactorNumber = Decimal(1)
-    """For every workload that is not named below."""
+    factor: FactorNumber | None = None
+    """For every workload that is not named below. Default 1."""
     workloads: Annotated[dict[ServiceName, FactorNumber], Field(max_length=_MOST_ITEMS)] = Field(
         default_factory=dict
     )
@@ -60,8 +60,8 @@ class PriceTermsEntry(StrictModel):
     """Name in the table."""
     payment: PaymentName | None = None
     """Terms every node is paid on. Default: as the inventory says."""
-    factor: FactorNumber = Decimal(1)
-    """On every price; 0.8 is a discount of 20 %."""
+    factor: FactorNumber | None = None
+    """On every price; 0.8 is a discount of 20 %. Default 1."""
     pools: Annotated[dict[Name, Money], Field(max_length=_MOST_ITEMS)] = Field(default_factory=dict)
     """Pool → price of one of its nodes per hour, instead of the inventory's."""
     book: ModelText | None = None
@@ -102,12 +102,12 @@ class ScenarioEntry(StrictModel):
     """Inventory file; its path begins at the folder of this file."""
     prices: PriceTermsEntry | None = None
     """Terms and prices of the nodes. Default: as the inventory says."""
-    context: FactorItem = Decimal(1)
-    """Factor on the context of each conversation."""
+    context: FactorItem | None = None
+    """Factor on the context of each conversation. Default 1."""
     quantization_floor: QuantizationName = "any"
     """Coarsest acceptable quantization; `any` refuses none."""
-    demand: FactorItem = Decimal(1)
-    """Factor on the replicas of each workload, rounded up."""
+    demand: FactorItem | None = None
+    """Factor on the replicas of each workload, rounded up. Default 1."""
 
 
 class SweepEntry(StrictModel):
