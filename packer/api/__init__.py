@@ -12,8 +12,16 @@
 Each function imports what it needs when it is called, so that asking for little loads little.
 """
 
+from packer.api.bills import attribution, attribution_text
 from packer.api.calibrating import calibrate
 from packer.api.calibration_file import calibration_text, read_calibration
+from packer.api.comparing import (
+    Compared,
+    compare,
+    comparison_shown,
+    comparison_text,
+    price_warnings,
+)
 from packer.api.consulting import ask_oracle
 from packer.api.estimating import (
     estimate_batch,
@@ -27,6 +35,7 @@ from packer.api.live_inventory import InventoryText, live_inventory
 from packer.api.manifests import guarantees, manifests, render
 from packer.api.measurements import Calibration
 from packer.api.planning import plan
+from packer.api.price_books import PriceUpdate, read_price_book, update_prices
 from packer.api.process_speed import ServerEstimate, SpeedQuestion
 from packer.api.reports import catalogue, report, schema_text
 from packer.api.saved_plan import (
@@ -44,17 +53,24 @@ from packer.api.sweeping import sweep, sweep_table
 
 __all__ = [
     "Calibration",
+    "Compared",
     "Input",
     "InventoryText",
     "MeasuredServer",
+    "PriceUpdate",
     "ServerEstimate",
     "SpeedQuestion",
     "ask_oracle",
+    "attribution",
+    "attribution_text",
     "cache_costs",
     "calibrate",
     "calibrate_speed",
     "calibration_text",
     "catalogue",
+    "compare",
+    "comparison_shown",
+    "comparison_text",
     "estimate_batch",
     "estimate_command",
     "estimate_process",
@@ -71,8 +87,10 @@ __all__ = [
     "plan_table",
     "plan_text",
     "plan_yaml",
+    "price_warnings",
     "read_calibration",
     "read_plan",
+    "read_price_book",
     "render",
     "report",
     "save",
@@ -80,5 +98,6 @@ __all__ = [
     "solve",
     "sweep",
     "sweep_table",
+    "update_prices",
     "verify",
 ]

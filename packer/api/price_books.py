@@ -118,7 +118,7 @@ def update_prices(
     out: str | Path,
     *,
     provider: str = "",
-    as_of: date | None = None,
+    as_of: str = "",
 ) -> PriceUpdate:
     """Import a gpuhunt or SkyPilot catalogue into a CSV price book; returns what was done.
 
@@ -126,7 +126,7 @@ def update_prices(
         source: The catalogue's CSV file.
         out: Price book to write; rows it already has of other instances stay.
         provider: Whose instances these are; the name of the file or of its folder if empty.
-        as_of: Day of the catalogue; None leaves the rows without a date, and they say so.
+        as_of: Day of the catalogue such as ``2026-11-20``; without it rows say they have no date.
 
     Raises:
         InvalidInput: The file is of no such form, or ``out`` holds something else.
@@ -136,7 +136,7 @@ def update_prices(
     from packer.files.single_file import write_file
 
     text, file = _content(source)
-    found = import_prices(text, file, provider=provider or _provider(file), as_of=as_of)
+    found = import_prices(text, file, provider=provider or _provider(file), as_of=_day(as_of))
     known = read_price_csv(*_content(out), Path(out).stem).prices if Path(out).exists() else ()
     new = {row.key for row in found.rows}
     kept = [row for row in known if row.key not in new]
@@ -149,6 +149,14 @@ def update_prices(
         left_out=dict(found.left_out),
         merged=found.merged,
     )
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError as error:
+        title = f"--as-of {text!r} is no day"
+        raise InvalidInput(Problem("P0912", title, help="write 2026-11-20")) from error
 
 
 def _provider(file: str) -> str:

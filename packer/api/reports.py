@@ -57,12 +57,27 @@ def schema_text(document: str) -> str:
     return format_schema(document)  # type: ignore[arg-type]
 
 
-def catalogue(shelf: str, *, gpu: str = "", region: str = "") -> list[dict[str, object]]:
+def catalogue(
+    shelf: str, *, gpu: str = "", region: str = "", prices: str | Path = ""
+) -> list[dict[str, object]]:
     """Rows of the built-in catalogue: ``gpus``, ``models`` or ``prices``.
 
+    Args:
+        shelf: Which part.
+        gpu: Only this card or family.
+        region: Only prices of regions like this pattern.
+        prices: A price book; its rows come before those of the catalogue, its discounts are taken
+            off them.
+
     Raises:
-        InvalidInput: No such shelf or card.
+        InvalidInput: No such shelf, card or region, or the price book is refused.
     """
     from packer.catalogue.listing import rows
 
-    return rows(shelf, gpu=gpu, region=region)
+    listed = None
+    if prices:
+        from packer.api.price_books import read_price_book
+        from packer.catalogue.price_list import price_list
+
+        listed = price_list(read_price_book(prices))
+    return rows(shelf, gpu=gpu, region=region, priced=listed)

@@ -1,5 +1,7 @@
 """The catalogue as rows of plain values, for tables and JSON."""
 
+from collections.abc import Sequence
+
 from packer.catalogue.gpus import find_gpu, gpu_products, gpus_matching
 from packer.catalogue.models import CatalogueModel, catalogue_models
 from packer.catalogue.names import listed, shortened
@@ -12,13 +14,20 @@ Row = dict[str, object]
 _SHELVES = ("gpus", "models", "prices")
 
 
-def rows(shelf: str, *, gpu: str = "", region: str = "") -> list[Row]:
+def rows(
+    shelf: str,
+    *,
+    gpu: str = "",
+    region: str = "",
+    priced: Sequence[InstancePrice] | None = None,
+) -> list[Row]:
     """Rows of ``gpus``, ``models`` or ``prices``; every row of a shelf has the same keys.
 
     Args:
         shelf: Which part of the catalogue.
         gpu: Only this card or family; of GPUs and prices.
         region: Only regions like this pattern; of prices.
+        priced: Prices instead of those that are shipped.
 
     Raises:
         InvalidInput: No such shelf or card.
@@ -29,7 +38,7 @@ def rows(shelf: str, *, gpu: str = "", region: str = "") -> list[Row]:
     if shelf == "models":
         return [_model_row(model) for model in catalogue_models()]
     if shelf == "prices":
-        return [_price_row(price) for price in prices(gpu, region)]
+        return [_price_row(price) for price in prices(gpu, region, priced)]
     raise InvalidInput(
         Problem(
             "P0905",

@@ -8,6 +8,7 @@ import typer
 
 from packer.cli.catalogue_tables import catalogue_table, row_name
 from packer.cli.console import print_data
+from packer.cli.options import PriceBook
 
 
 class Shelf(StrEnum):
@@ -42,11 +43,12 @@ def catalogue(
     ),
     gpu: Annotated[str, typer.Option(help="This GPU or family only.")] = "",
     region: Annotated[str, typer.Option(help="Prices of these regions only, such as eu-*.")] = "",
+    prices: PriceBook = "",
 ) -> None:
     """List the GPUs, models or prices that are built in, with their sources."""
     from packer import api
 
-    rows = api.catalogue(shelf.value, gpu=gpu, region=region)
+    rows = api.catalogue(shelf.value, gpu=gpu, region=region, prices=prices)
     if output is Format.JSON:
         print_data(json.dumps(rows, indent=2, ensure_ascii=False))
     elif output is Format.NAME:

@@ -1,6 +1,7 @@
 """Catalogue rows as aligned columns; ``-o json`` has what a table leaves out."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
 from typing import Any
 
 from packer.units import GIB, format_gib
@@ -36,10 +37,19 @@ _COLUMNS: dict[str, dict[str, Callable[[Row], object]]] = {
         "GPUS": lambda row: row["gpu_count"],
         "ON DEMAND /h": lambda row: row["on_demand_per_hour"] or "unknown",
         "SPOT /h": lambda row: row["spot_per_hour"] or "unknown",
+        "RESERVED 1y /h": lambda row: row["reserved_1y_per_hour"] or "unknown",
         "CURRENCY": lambda row: row["currency"],
         "AS OF": lambda row: row["as_of"] or "no date",
+        "DAYS OLD": lambda row: _age(row["as_of"]),
     },
 }
+
+
+def _age(as_of: str | None) -> str:
+    """Days since a price was seen."""
+    if as_of is None:
+        return "unknown"
+    return str((datetime.now(UTC).date() - date.fromisoformat(as_of)).days)
 
 
 def catalogue_table(shelf: str, rows: Sequence[Row]) -> str:

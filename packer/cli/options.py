@@ -12,6 +12,15 @@ InventoryFile = Annotated[
     str,
     typer.Option("--inventory", "-i", metavar="FILE", help="Inventory file."),
 ]
+PriceBook = Annotated[
+    str,
+    typer.Option(
+        "--prices",
+        metavar="BOOK",
+        envvar="GPU_PACKER_PRICES",
+        help="Price book, YAML or CSV; comes before all other prices.",
+    ),
+]
 PlanFile = Annotated[
     str, typer.Argument(metavar="PLAN.json", help="A saved plan; - reads standard input.")
 ]

@@ -8,7 +8,7 @@ import typer
 
 from packer.cli import exit_status
 from packer.cli.console import print_data, say
-from packer.cli.options import FleetFile, InventoryFile
+from packer.cli.options import FleetFile, InventoryFile, PriceBook
 from packer.cli.progress import SolverProgress
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def plan(
     max_cost: Annotated[
         str, typer.Option(metavar="12/h", help="Exit 1 when the plan costs more.")
     ] = "",
+    prices: PriceBook = "",
     min_headroom: Annotated[
         str, typer.Option(metavar="10%", help="Exit 1 when a used card keeps less free.")
     ] = "",
@@ -88,7 +89,7 @@ def plan(
     headroom_limit = parse_headroom(min_headroom) if min_headroom else None
     if out:
         refuse_what_is_no_file(Path(out))  # before a minute of solving, not after it
-    inputs = api.load(fleet, inventory)
+    inputs = api.load(fleet, inventory, prices)
     running = api.read_plan(current) if current else None
     measured = api.read_calibration(calibration) if calibration else None
     with SolverProgress() as progress:

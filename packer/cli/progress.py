@@ -44,12 +44,15 @@ class SolverProgress(_StatusLine):
 
     def __call__(self, progress: "Progress") -> None:
         """Show one step."""
-        best, bound = progress.objective, progress.bound
-        gap = f"{(best - bound) / best:.1%}" if best and bound is not None else "–"
-        self._show(
-            f"{progress.phase}: incumbent {_shown(best)}, bound {_shown(bound)}, "
-            f"gap {gap}, {progress.seconds:.1f} s"
-        )
+        self._show(_words(progress))
+
+
+class ScenarioProgress(_StatusLine):
+    """The same of one scenario of several."""
+
+    def __call__(self, scenario: str, progress: "Progress") -> None:
+        """Show one step."""
+        self._show(f"{scenario}: {_words(progress)}")
 
 
 class SweepLine(_StatusLine):
@@ -61,6 +64,15 @@ class SweepLine(_StatusLine):
             f"{progress.answered} of {progress.scenarios} scenarios, "
             f"{duration(progress.seconds_left)} left"
         )
+
+
+def _words(progress: "Progress") -> str:
+    best, bound = progress.objective, progress.bound
+    gap = f"{(best - bound) / best:.1%}" if best and bound is not None else "–"
+    return (
+        f"{progress.phase}: incumbent {_shown(best)}, bound {_shown(bound)}, "
+        f"gap {gap}, {progress.seconds:.1f} s"
+    )
 
 
 def duration(seconds: float) -> str:

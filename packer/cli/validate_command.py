@@ -3,7 +3,7 @@
 import typer
 
 from packer.cli.console import say
-from packer.cli.options import FleetFile, InventoryFile
+from packer.cli.options import FleetFile, InventoryFile, PriceBook
 
 
 def add_to(app: typer.Typer) -> None:
@@ -15,11 +15,11 @@ def add_to(app: typer.Typer) -> None:
     )(validate)
 
 
-def validate(fleet: FleetFile, inventory: InventoryFile) -> None:
+def validate(fleet: FleetFile, inventory: InventoryFile, prices: PriceBook = "") -> None:
     """Check a fleet and an inventory; print every problem with its place and a fix."""
     from packer import api
 
-    inputs = api.load(fleet, inventory)
+    inputs = api.load(fleet, inventory, prices)
     workloads, pools = len(inputs.fleet.workloads), len(inputs.inventory.pools)
     say(
         f"{fleet} and {inventory} are valid: {workloads} workloads, {pools} pools, "

@@ -107,7 +107,11 @@ def _rate(figures: Sequence[PlannedFigure], processes: Sequence[int]) -> _Rate:
     )
 
 
-def _money(price: Decimal, rate: _Rate) -> MoneyBand:
+def _money(price: Decimal, rate: _Rate) -> MoneyBand | None:
+    """Price of a million tokens; None for a server that makes none, such as of embeddings."""
+    if not rate.low:
+        return None
+
     def of(tokens_per_second: float) -> Decimal:
         tokens = Decimal(repr(tokens_per_second)) * _SECONDS_PER_HOUR
         return (price * _TOKENS / tokens).quantize(_QUANTUM)
