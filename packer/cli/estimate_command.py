@@ -52,6 +52,10 @@ def estimate(
         list[str] | None,
         typer.Option("--gpu", metavar="L40S[:n]", help="Cards of the catalogue; may be repeated."),
     ] = None,
+    left: Annotated[
+        str,
+        typer.Option(metavar="20Gi,18Gi", help="What others leave of each card; all by default."),
+    ] = "",
     host_memory: Annotated[
         str, typer.Option(metavar="64Gi", help="Memory of the host; not checked if left out.")
     ] = "",
@@ -86,9 +90,9 @@ def estimate(
 ) -> int:
     """Say what a command line takes of cards and host, and its speed; exit 1 if it does not fit."""
     from packer import api
-    from packer.api.cards import cards_by_name, cards_by_size, memory_bytes
+    from packer.api.cards import cards_by_name, cards_by_size, memory_bytes, with_left
 
-    _refuse_contradictions(command, batch, output, alone=bool(gpus or gpu or oracle))
+    _refuse_contradictions(command, batch, output, alone=bool(gpus or gpu or left or oracle))
     host_bytes = memory_bytes(host_memory, "--host-memory") if host_memory else None
     learnt = api.read_calibration(calibration) if calibration else None
     rate = memory_bytes(host_bandwidth, "--host-bandwidth") if host_bandwidth else None
@@ -103,6 +107,7 @@ def estimate(
         "build": build,
     }
     cards = (*by_size, *by_name.cards)
+    cards = with_left(cards, left) if left else cards
     answer = api.estimate_server(
         command or [],
         cards,
@@ -134,7 +139,7 @@ def _refuse_contradictions(
     if command or alone:
         why = "every line of a batch names its own cards and command line"
         title = "--batch stands alone"
-        help_ = "leave out the command line, --gpus, --gpu and --oracle"
+        help_ = "leave out the command line, --gpus, --gpu, --left and --oracle"
         problems.append(Problem("P0495", title, why=why, help=help_))
     if output not in (None, Format.JSONL):
         why = "its answers are one JSON object per line"

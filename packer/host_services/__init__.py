@@ -1,0 +1,1 @@
+"""A plan on hosts without Kubernetes: systemd units, compose files, llama-swap configurations."""
