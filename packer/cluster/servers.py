@@ -1,0 +1,129 @@
+"""Servers as Deployments describe them: where each sits and what it holds, planned or running."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from packer.cluster.connection import Json
+from packer.plan.rollout.change import HOST, Occupancy, Place
+
+NODE = "gpu-packer/node"
+BYTES = "gpu-packer/planned-bytes"
+HOST_BYTES = "gpu-packer/planned-host-bytes"
+INSTANCE = "app.kubernetes.io/instance"
+LEAVING = "gpu-packer/leaving"
+"""Label of a pod that goes on until its successor answers: name of the server it belonged to."""
+_WORKLOAD = "workload.gpu-packer/"
+
+
+@dataclass(frozen=True)
+class Server:
+    """One server, as rendered or as it runs.
+
+    Attributes:
+        instance: Label value that its pods carry.
+        node: Planned node.
+        card_bytes: Card index → upper band of what it holds [bytes].
+        claims: Names of the ResourceClaims its pods share with others.
+        is_available: Whether it answers; a rendered one is taken to.
+        body: Its Deployment, or its Pod if that is all that is left of it.
+    """
+
+    name: str
+    instance: str
+    node: str
+    card_bytes: Mapping[int, int]
+    host_bytes: int
+    workloads: frozenset[str]
+    claims: tuple[str, ...]
+    is_available: bool
+    body: Json
+
+    @property
+    def cards(self) -> tuple[int, ...]:
+        """Indices of its cards on the node."""
+        return tuple(sorted(self.card_bytes))
+
+    def occupancy(self) -> Occupancy:
+        """What it holds while it runs; a card that a claim owns is a seat of that claim."""
+        places = {Place(self.node, gpu): held for gpu, held in self.card_bytes.items()}
+        # Without a shared claim, servers meet on a card by agreement, or own it as a router does.
+        owners = {f"{self.node}/gpu{gpu}": name for gpu in self.card_bytes for name in self.claims}
+        return Occupancy(
+            {**places, Place(self.node, HOST): self.host_bytes}, self.workloads, owners
+        )
+
+
+def server_of(deployment: Json, *, lost_nodes: frozenset[str] = frozenset()) -> Server:
+    """The server of a Deployment, rendered or live.
+
+    Args:
+        deployment: The object.
+        lost_nodes: Nodes that do not run pods any more; what sat there holds nothing.
+    """
+    meta, template = deployment["metadata"], deployment["spec"]["template"]
+    annotations = meta.get("annotations") or {}
+    labels = template["metadata"]["labels"]
+    status = deployment.get("status")
+    node = _node(labels, template["spec"])
+    return Server(
+        name=meta["name"],
+        instance=labels[INSTANCE],
+        node=node,
+        card_bytes=parse_planned(annotations.get(BYTES, "")),
+        host_bytes=int(annotations.get(HOST_BYTES, "0")),
+        workloads=_workloads(labels),
+        claims=_claims(template["spec"]),
+        is_available=node not in lost_nodes
+        and (status is None or int(status.get("readyReplicas", 0)) > 0),
+        body=deployment,
+    )
+
+
+def leaving_server(pod: Json) -> Server:
+    """What an interrupted change left: a pod without Deployment that still holds its cards."""
+    meta = pod["metadata"]
+    annotations, labels = meta.get("annotations") or {}, meta["labels"]
+    return Server(
+        name=f"{labels[LEAVING]} (leaving)",
+        instance="",
+        node=_node(labels, pod["spec"]),
+        card_bytes=parse_planned(annotations.get(BYTES, "")),
+        host_bytes=int(annotations.get(HOST_BYTES, "0")),
+        workloads=_workloads(labels),
+        claims=_claims(pod["spec"]),
+        is_available=is_ready(pod),
+        body=pod,
+    )
+
+
+def is_ready(pod: Json) -> bool:
+    """Whether a pod answers and has not been told to go."""
+    conditions = pod.get("status", {}).get("conditions") or ()
+    ready = any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+    return ready and "deletionTimestamp" not in pod["metadata"]
+
+
+def parse_planned(text: str) -> dict[int, int]:
+    """Card → bytes of an annotation such as ``gpu0=123,gpu1=45``."""
+    pairs = (part.partition("=") for part in text.split(",") if part)
+    return {int(card.removeprefix("gpu")): int(held) for card, _, held in pairs}
+
+
+def _node(labels: Mapping[str, str], spec: Json) -> str:
+    """Planned node: the one that pods are bound to by name, else the label of a node made up."""
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
+    for term in required.get("nodeSelectorTerms") or ():
+        for field in term.get("matchFields") or ():
+            if field["key"] == "metadata.name":
+                return str(field["values"][0])
+    return labels.get(NODE, "")
+
+
+def _workloads(labels: Mapping[str, str]) -> frozenset[str]:
+    return frozenset(key.removeprefix(_WORKLOAD) for key in labels if key.startswith(_WORKLOAD))
+
+
+def _claims(spec: Json) -> tuple[str, ...]:
+    claims = spec.get("resourceClaims") or ()
+    return tuple(one["resourceClaimName"] for one in claims if "resourceClaimName" in one)
