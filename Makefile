@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 EXAMPLE := examples/02-company-fleet
 
 .DEFAULT_GOAL := help
-.PHONY: llama-server control-plane cluster-test help install demo test unit lint types floors coverage missing-tools lock clean golden memory-table bench speed-table browser-test fuzz
+.PHONY: llama-server control-plane cluster-test help install demo test unit lint types floors coverage missing-tools lock clean golden memory-table bench speed-table browser-test fuzz mutants long-run
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -87,6 +87,12 @@ speed-table: install ## Compare the speed model with published measurements
 
 fuzz: install ## Fuzz every reader of strangers' bytes (SECONDS=10 for each)
 	tests/fuzz/short_run.sh $(or $(SECONDS),10) $(BIN)/python
+
+mutants: install ## Change the floors that matter most and see their tests fail (PARTS=units SAMPLE=100)
+	$(BIN)/python -m benchmarks.mutants $(PARTS) --sample $(or $(SAMPLE),100)
+
+long-run: install ## 500 random events on 512 cards, a new plan after each
+	$(BIN)/python -m benchmarks.long_run
 
 browser-test: install ## Open reports in headless Chromium
 	GPU_PACKER_REQUIRE_TOOLS=1 $(PYTEST) -q tests/browser
