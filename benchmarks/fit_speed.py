@@ -1,7 +1,7 @@
 """Fit the packaged constants of the speed model to the published rows.
 
-    python benchmarks/fit_speed.py decode [--date DATE]
-    python benchmarks/fit_speed.py rest
+    python -m benchmarks.fit_speed decode [--date DATE]
+    python -m benchmarks.fit_speed rest
 
 Both write packer/performance/data/speed_constants.json; `rest` computes with what `decode` wrote.
 Decode constants come from speed_fit.py, those of prompts and slots from searches over one number
@@ -18,9 +18,9 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-import speed_checks as checks
-from speed_fit import as_constants, fit, predict
-from speed_rows import SpeedRow, speed_rows
+from benchmarks import speed_checks as checks
+from benchmarks.speed_fit import as_constants, fit, predict
+from benchmarks.speed_rows import SpeedRow, speed_rows
 
 from packer.performance import constants
 

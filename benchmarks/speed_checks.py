@@ -7,8 +7,8 @@ from math import exp, log
 from statistics import median
 
 import numpy as np
-from speed_fit import fit, predict
-from speed_rows import SpeedRow
+from benchmarks.speed_fit import fit, predict
+from benchmarks.speed_rows import SpeedRow
 
 from packer.performance.calibration import Factors, MeasuredStep, fit_factors
 

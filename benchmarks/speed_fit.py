@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from speed_rows import SpeedRow, model_of
+from benchmarks.speed_rows import SpeedRow, model_of
 
 from packer.memory.resolution import cache_type
 from packer.performance.constants import CardConstants

@@ -1,6 +1,6 @@
 """How far the speed model is from published llama.cpp speeds; exit 1 where a bar is missed.
 
-    python benchmarks/speed_table.py
+    python -m benchmarks.speed_table
 
 Rows are tests/data/performance/rows.csv.gz: quality A, B and S, never C. Decode is judged card by
 card: constants are fitted to all other cards, the card's rows predicted, the median taken per card
@@ -11,8 +11,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import speed_checks as checks
-from speed_rows import SpeedRow, speed_rows
+from benchmarks import speed_checks as checks
+from benchmarks.speed_rows import SpeedRow, speed_rows
 
 _EVERYTHING = 10.0
 

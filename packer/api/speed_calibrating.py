@@ -147,6 +147,7 @@ class _Bench:
             memory.layers,
             has_flash_attention=memory.flash_attention,
             host_bandwidth_bytes_per_second=self.server.host_bandwidth,
+            build=build,
         )
         return model, work, build
 

@@ -97,6 +97,7 @@ def estimate_speed(
         memory.layers,
         has_flash_attention=memory.flash_attention,
         host_bandwidth_bytes_per_second=host_bandwidth_bytes_per_second,
+        build=memory.build,
     )
     if learnt is not None and calibration is None:
         calibration = learnt.speed(work.place, model, memory.build)
@@ -174,7 +175,7 @@ def _cards_basis(work: ServerWork, quantity: str) -> SpeedBasis:
 
 def _kind(work: ServerWork) -> str:
     """Which errors apply: work on the CPU has the widest band."""
-    if HOST in work.devices:
+    if HOST in work.devices or not work.attends_on_card:
         return "offload"
     return "moe" if work.reads.has_experts else "dense"
 
@@ -206,6 +207,11 @@ def _notes(
         gpu = next(gpu for gpu in gpus if gpu.name == name)
         if not processor_of(gpu).is_known:
             notes.append(f"{name}: number of multiprocessors unknown, usual proportions taken")
+    if work.used_cards and not work.attends_on_card:
+        notes.append(
+            f"a default CUDA build has no attention for {work.key.name} keys and "
+            f"{work.value.name} values: attention runs on the CPU"
+        )
     if _kind(work) == "offload" and host_bandwidth is None:
         notes.append(
             "memory bandwidth of the node unknown: 76.8 GB/s (two channels of DDR5-4800) taken"

@@ -9,6 +9,7 @@ from packer.domain.quantization import ElementType
 from packer.domain.server_options import ServerOptions
 from packer.memory.layer_split import HOST
 from packer.memory.resolution import cache_type
+from packer.performance.attention_kernels import attends_on_card
 from packer.performance.batching import experts_touched, slots_seconds
 from packer.performance.constants import CardConstants, card_constants, speed_constants
 from packer.performance.decode import cache_seconds, launch_seconds, weight_seconds
@@ -54,6 +55,7 @@ class ServerWork:
         host_rate: Bandwidth the CPU reaches; ``host_bandwidth`` is the specified one [bytes/s].
         ubatch: Physical batch [tokens].
         names: Product of every visible card.
+        attends_on_card: Whether cards have kernels for attention to these cache types.
         prompt_card: Card that multiplies long prompts with the CPU's weights; None is the CPU.
     """
 
@@ -68,6 +70,7 @@ class ServerWork:
     has_flash_attention: bool
     names: tuple[str, ...] = ()
     prompt_card: int | None = None
+    attends_on_card: bool = True
 
     @property
     def host_bandwidth(self) -> float:
@@ -94,6 +97,7 @@ def server_work(
     *,
     has_flash_attention: bool,
     host_bandwidth_bytes_per_second: int | None = None,
+    build: str = "",
 ) -> ServerWork:
     """Work of one process.
 
@@ -104,6 +108,7 @@ def server_work(
         layers: Device of every block and of the output layer, as ``MemoryEstimate.layers``.
         has_flash_attention: Whether attention runs fused.
         host_bandwidth_bytes_per_second: Specified memory bandwidth of the node.
+        build: llama.cpp build; empty is the newest.
     """
     devices = placed_reads(model, layers, options, len(gpus))
     copied_to = min((place for place in devices if place != HOST), default=0)
@@ -119,6 +124,8 @@ def server_work(
         has_flash_attention=has_flash_attention,
         names=tuple(gpu.name for gpu in gpus),
         prompt_card=copied_to if gpus and options.op_offload else None,
+        attends_on_card=not has_flash_attention
+        or attends_on_card(options.cache_type_k, options.cache_type_v, build),
     )
 
 
@@ -147,7 +154,11 @@ def decode_step(
         device, card = work.devices[place], work.cards[place]
         rest += _card_step(work, place, share, slots * tokens)
         read = _cache_bytes(work, device, depth, slots)
-        in_depth += cache_seconds(read, card, work.has_flash_attention)
+        if work.attends_on_card:
+            in_depth += cache_seconds(read, card, work.has_flash_attention)
+        else:
+            rest += len(device.cached) * constants.number("host_layer_seconds")
+            in_depth += read / work.host_rate
     host = work.devices.get(HOST)
     if host is not None:
         rest += _host_step(work, host, share, slots * tokens)
@@ -164,14 +175,18 @@ def prompt_seconds(work: ServerWork, tokens: int, depth: int) -> StepSeconds:
     for place in used:
         device, card = work.devices[place], work.cards[place]
         rest += batches * batch_seconds(device, work.reads, size, card)
-        in_depth += attention_seconds(
-            device.cached, tokens, depth + tokens / 2, card, work.has_flash_attention
-        )
+        seen = depth + tokens / 2
+        if work.attends_on_card:
+            in_depth += attention_seconds(
+                device.cached, tokens, seen, card, work.has_flash_attention
+            )
+        else:
+            in_depth += _host_attention(device, tokens, seen)
     gain = pipeline_gain(len(used), batches) if used else 1.0
     host = work.devices.get(HOST)
     if host is not None:
         rest += gain * batches * _host_batch_seconds(work, host, size)
-        in_depth += gain * _host_attention(work, host, tokens, depth + tokens / 2)
+        in_depth += gain * _host_attention(host, tokens, depth + tokens / 2)
     fixed = speed_constants().number("fixed_seconds")
     return StepSeconds(fixed + rest / gain, in_depth / gain)
 
@@ -241,10 +256,10 @@ def _host_step(work: ServerWork, host: DeviceReads, share: float, tokens: int) -
     return max(computed, host_seconds(host, share, work.host_rate))
 
 
-def _host_attention(work: ServerWork, host: DeviceReads, tokens: float, depth: float) -> float:
-    """Seconds of a prompt's attention to what is cached on the host."""
-    flops = attention_flops(host.cached, tokens, depth)
-    return flops / speed_constants().number("host_flops_per_second")
+def _host_attention(device: DeviceReads, tokens: float, depth: float) -> float:
+    """Seconds of a prompt's attention to a device's cache, computed by the CPU."""
+    flops = attention_flops(device.cached, tokens, depth)
+    return flops / speed_constants().number("host_attention_flops_per_second")
 
 
 def _touched(work: ServerWork, slots: int) -> float:

@@ -302,6 +302,6 @@ def test_the_cpu_computes_many_slots_as_slowly_as_a_prompt() -> None:
     many = speed("llama-3.1-8b", "Q4_K_M", "L40S", options, slots=64, cards=0)
     every = many.decode_aggregate_tokens_per_second.value
     assert every > 2 * one.decode_aggregate_tokens_per_second.value
-    assert every < many.prefill_tokens_per_second.value
+    assert every < 1.1 * many.prefill_tokens_per_second.value
     # The limit is that of the specified bandwidth, of which the CPU reaches a part.
     assert one.decode_tokens_per_second.value < 0.6 * one.bandwidth_limit_tokens_per_second

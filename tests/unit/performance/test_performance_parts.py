@@ -6,6 +6,7 @@ import pytest
 
 from packer.domain.quantization import ELEMENT_TYPES_BY_NAME
 from packer.errors import InvalidInput
+from packer.performance.attention_kernels import attends_on_card
 from packer.performance.batching import experts_touched, slots_seconds
 from packer.performance.calibration import Factors, MeasuredStep, fit_factors, slots_factor
 from packer.performance.constants import CardConstants
@@ -168,3 +169,21 @@ def test_loading_takes_as_long_as_storage_says() -> None:
     assert usual.low < known.value < usual.high
     assert known.value == pytest.approx(9.0)
     assert known.basis is SpeedBasis.MEASURED
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "build", "expected"),
+    [
+        ("q5_1", "q5_1", "b10819", False),
+        ("q5_1", "q5_1", "b11434", True),
+        ("q5_1", "q5_1", "", True),
+        ("q5_1", "q5_1", "10819", False),
+        ("q8_0", "q8_0", "b8233", True),
+        ("q8_0", "q4_0", "b8233", False),
+        ("q8_0", "q4_0", "b11434", True),
+        ("f16", "f32", "b8233", True),
+        ("iq4_nl", "iq4_nl", "b11434", False),
+    ],
+)
+def test_attention_without_a_kernel(key: str, value: str, build: str, expected: bool) -> None:
+    assert attends_on_card(key, value, build) is expected
