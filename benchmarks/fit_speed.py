@@ -18,10 +18,10 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+
 from benchmarks import speed_checks as checks
 from benchmarks.speed_fit import as_constants, fit, predict
 from benchmarks.speed_rows import SpeedRow, speed_rows
-
 from packer.performance import constants
 
 # A repeated measurement of one setting differs by this much.

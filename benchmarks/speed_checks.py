@@ -7,9 +7,9 @@ from math import exp, log
 from statistics import median
 
 import numpy as np
+
 from benchmarks.speed_fit import fit, predict
 from benchmarks.speed_rows import SpeedRow
-
 from packer.performance.calibration import Factors, MeasuredStep, fit_factors
 
 _FEWEST_ROWS_OF_A_CARD = 5

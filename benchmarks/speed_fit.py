@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from benchmarks.speed_rows import SpeedRow, model_of
 
+from benchmarks.speed_rows import SpeedRow, model_of
 from packer.memory.resolution import cache_type
 from packer.performance.constants import CardConstants
 from packer.performance.decode import cache_seconds, launch_seconds, weight_seconds
