@@ -12,6 +12,7 @@
 Each function imports what it needs when it is called, so that asking for little loads little.
 """
 
+from packer.api.assessing import risk, risk_text
 from packer.api.bills import attribution, attribution_text
 from packer.api.calibrating import calibrate
 from packer.api.calibration_file import calibration_text, read_calibration
@@ -93,6 +94,8 @@ __all__ = [
     "read_price_book",
     "render",
     "report",
+    "risk",
+    "risk_text",
     "save",
     "schema_text",
     "solve",
