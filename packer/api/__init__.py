@@ -16,6 +16,7 @@ from packer.api.assessing import risk, risk_text
 from packer.api.bills import attribution, attribution_text
 from packer.api.calibrating import calibrate
 from packer.api.calibration_file import calibration_text, read_calibration
+from packer.api.changing import LiveDifference, apply, check_fits, diff, order_of, rollout_text
 from packer.api.comparing import (
     Compared,
     compare,
@@ -57,10 +58,12 @@ __all__ = [
     "Compared",
     "Input",
     "InventoryText",
+    "LiveDifference",
     "MeasuredServer",
     "PriceUpdate",
     "ServerEstimate",
     "SpeedQuestion",
+    "apply",
     "ask_oracle",
     "attribution",
     "attribution_text",
@@ -69,9 +72,11 @@ __all__ = [
     "calibrate_speed",
     "calibration_text",
     "catalogue",
+    "check_fits",
     "compare",
     "comparison_shown",
     "comparison_text",
+    "diff",
     "estimate_batch",
     "estimate_command",
     "estimate_process",
@@ -84,6 +89,7 @@ __all__ = [
     "load",
     "manifests",
     "moves_text",
+    "order_of",
     "plan",
     "plan_table",
     "plan_text",
@@ -96,6 +102,7 @@ __all__ = [
     "report",
     "risk",
     "risk_text",
+    "rollout_text",
     "save",
     "schema_text",
     "solve",

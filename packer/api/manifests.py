@@ -1,8 +1,9 @@
 """Kubernetes manifests of a plan."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from packer.domain.node import Sharing
 
@@ -24,6 +25,29 @@ def manifests(
     from packer.kubernetes_objects.render import render as render_objects
 
     return render_objects(plan, _render_options(plan, namespace, sharing, allow_host_path))
+
+
+def manifest_objects(
+    plan: "Plan",
+    *,
+    namespace: str = "llm",
+    sharing: Sharing | None = None,
+    allow_host_path: bool = False,
+) -> "list[dict[str, Any]]":
+    """Kubernetes objects of a plan, as its manifests hold them."""
+    from packer.kubernetes_objects.render import rendered_objects
+
+    options = _render_options(plan, namespace, sharing, allow_host_path)
+    return [_plain(one) for one in rendered_objects(plan, options)]
+
+
+def _plain(value: Any) -> Any:
+    """Lists and dictionaries all the way down, as JSON has them."""
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value
 
 
 def _render_options(

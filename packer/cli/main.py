@@ -7,10 +7,12 @@ import typer
 
 from packer import __version__
 from packer.cli import (
+    apply_command,
     calibrate_command,
     catalogue_command,
     compare_command,
     cost_command,
+    diff_command,
     estimate_command,
     exit_status,
     explain_command,
@@ -51,6 +53,8 @@ for module in (
     plan_command,
     explain_command,
     render_command,
+    diff_command,
+    apply_command,
     report_command,
     compare_command,
     cost_command,

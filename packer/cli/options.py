@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from packer.domain.node import Sharing
+
 FleetFile = Annotated[
     str,
     typer.Option("--fleet", "-f", metavar="FILE", help="Fleet file; - reads standard input."),
@@ -26,4 +28,21 @@ PlanFile = Annotated[
 ]
 OutFolder = Annotated[
     str, typer.Option("--out", metavar="DIR", help="Folder to write; made if it is missing.")
+]
+Context = Annotated[
+    str, typer.Option(metavar="NAME", help="Context of the kubeconfig. Default: the current.")
+]
+Kubeconfig = Annotated[
+    str, typer.Option(metavar="FILE", help="Default: KUBECONFIG, then ~/.kube/config.")
+]
+Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of every object.")]
+SharingWay = Annotated[
+    Sharing | None, typer.Option(help="How cards are shared; overrides the pools' own.")
+]
+HostPath = Annotated[
+    bool,
+    typer.Option(
+        "--allow-host-path",
+        help="Mount file:// models from the node; gives up Pod Security 'restricted'.",
+    ),
 ]
