@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from packer.cli.console import print_data, say
+from packer.cli.options import Context, Kubeconfig
 from packer.domain.node import Sharing
 
 
@@ -19,12 +20,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 def inventory(
-    context: Annotated[
-        str, typer.Option(metavar="NAME", help="Context of the kubeconfig. Default: the current.")
-    ] = "",
-    kubeconfig: Annotated[
-        str, typer.Option(metavar="FILE", help="Default: KUBECONFIG, then ~/.kube/config.")
-    ] = "",
+    context: Context = "",
+    kubeconfig: Kubeconfig = "",
     name: Annotated[
         str, typer.Option(metavar="NAME", help="Name of the inventory. Default: the context's.")
     ] = "",

@@ -21,6 +21,7 @@ class Node:
         resources: Every ``nvidia.com/…`` amount the device plugin offers, such as MIG slices.
         labels: Those of GPU feature discovery.
         refusal: Why new pods may not go there, in words; empty if they may.
+        is_ready: Whether its kubelet says that it runs pods.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Node:
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     refusal: str
+    is_ready: bool = True
 
     @property
     def gpus(self) -> int:
@@ -55,6 +57,7 @@ def node_of(item: Json) -> Node:
         labels={name: text for name, text in labels.items() if name.startswith("nvidia.com/")},
         annotations={name: annotations[name] for name in _KEPT_ANNOTATIONS if name in annotations},
         refusal=", ".join(_refusals(item)),
+        is_ready=_is_ready(status),
     )
 
 
@@ -66,9 +69,13 @@ def _refusals(item: Json) -> Iterator[str]:
         if not _tolerated(taint):
             value = f"={taint['value']}" if taint.get("value") else ""
             yield f"tainted {taint['key']}{value}:{taint['effect']}"
-    ready = [one for one in status.get("conditions") or () if one["type"] == "Ready"]
-    if not ready or ready[0]["status"] != "True":
+    if not _is_ready(status):
         yield "not ready"
+
+
+def _is_ready(status: Json) -> bool:
+    conditions = status.get("conditions") or ()
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
 def _tolerated(taint: Json) -> bool:

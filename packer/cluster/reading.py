@@ -84,6 +84,18 @@ def read_cluster(cluster: Connection, *, replaced: str = "") -> LiveCluster:
     )
 
 
+def lost_nodes_of(cluster: Connection) -> frozenset[str]:
+    """Nodes that do not run pods any more: their kubelet is silent or says that it is not ready.
+
+    A node that is only cordoned still runs what it has.
+
+    Raises:
+        InvalidInput: The server refuses. Unreachable: It does not answer.
+    """
+    nodes = listed(cluster, f"{CORE}/nodes", node_of)
+    return frozenset(node.name for node in nodes if not node.is_ready)
+
+
 def _allowed(refused: list[Problem], read: Callable[[], list[Read]]) -> list[Read]:
     """What may be read; a missing permission is noted, so that all of them are told at once."""
     try:

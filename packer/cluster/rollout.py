@@ -38,7 +38,7 @@ def rollout_of(
     )
     changes = [_change(one, start_seconds, lost_nodes) for one in going]
     minimums = {one.name: one.min_available for one in plan.workloads}
-    return rollout(RunningServers(_capacity(plan, difference), unchanged, minimums), changes)
+    return rollout(RunningServers(capacity_of(plan, difference), unchanged, minimums), changes)
 
 
 def _change(change: ServerChange, start_seconds: float, lost_nodes: frozenset[str]) -> Change:
@@ -52,7 +52,7 @@ def _change(change: ServerChange, start_seconds: float, lost_nodes: frozenset[st
     )
 
 
-def _capacity(plan: Plan, difference: Difference) -> Mapping[Place, int]:
+def capacity_of(plan: Plan, difference: Difference) -> Mapping[Place, int]:
     """What servers may hold at each place; where the plan knows none, what is held now."""
     room: dict[Place, int] = {}
     for server in [one.old for one in difference.servers if one.old] + list(difference.kept):

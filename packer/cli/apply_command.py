@@ -1,0 +1,77 @@
+"""``gpu-packer apply``: change what runs into what is planned, in a safe order."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from packer.cli import exit_status
+from packer.cli.console import print_data, say
+from packer.cli.options import Context, HostPath, Kubeconfig, Namespace, PlanFile, SharingWay
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command(
+        "apply",
+        epilog="Examples: gpu-packer apply plan.json   |   "
+        "gpu-packer apply plan.json --dry-run=server   |   gpu-packer apply plan.json --yes",
+    )(apply)
+
+
+def apply(
+    plan: PlanFile,
+    context: Context = "",
+    kubeconfig: Kubeconfig = "",
+    namespace: Namespace = "llm",
+    sharing: SharingWay = None,
+    allow_host_path: HostPath = False,
+    dry_run: Annotated[
+        Literal["none", "server"],
+        typer.Option(help="server: the API server checks every object, nothing is kept."),
+    ] = "none",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Delete what the plan has no more.")
+    ] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Apply although the cluster changed since the plan was made."),
+    ] = False,
+    below_minimum: Annotated[
+        bool,
+        typer.Option("--below-minimum", help="Go below minAvailable where no order keeps it."),
+    ] = False,
+    patience: Annotated[
+        float, typer.Option(min=1.0, help="Longest wait for one server to get ready [s].")
+    ] = 1800.0,
+) -> int:
+    """Show the steps, ask, and carry them out; interrupted anywhere, run it again."""
+    from packer import api
+
+    saved = api.read_plan(plan)
+    found = api.diff(
+        saved,
+        context=context,
+        kubeconfig=kubeconfig,
+        namespace=namespace,
+        sharing=sharing,
+        allow_host_path=allow_host_path,
+    )
+    if not force:
+        api.check_fits(found)
+    rollout = api.order_of(found, prune=prune)
+    print_data(f"{found.text}\n{api.rollout_text(found, rollout)}")
+    if found.is_empty:
+        return exit_status.DONE
+    if rollout.shortfalls and not below_minimum:
+        say("minAvailable cannot be kept; --below-minimum goes on nevertheless")
+        return exit_status.NO
+    is_real = dry_run == "none"
+    if is_real and not yes and not typer.confirm("Carry this out?", err=True):
+        return exit_status.NO
+    written = api.apply(
+        found, rollout, prune=prune, dry_run=not is_real, patience_seconds=patience, told=say
+    )
+    done = "written or deleted" if is_real else "checked by the server; nothing is kept"
+    say(f"{len(written)} objects {done}")
+    return exit_status.DONE

@@ -1,0 +1,39 @@
+"""``gpu-packer diff``: what separates the cluster from a plan."""
+
+import typer
+
+from packer.cli import exit_status
+from packer.cli.console import print_data
+from packer.cli.options import Context, HostPath, Kubeconfig, Namespace, PlanFile, SharingWay
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command(
+        "diff",
+        epilog="Examples: gpu-packer diff plan.json   |   "
+        "gpu-packer diff plan.json --context production --namespace llm",
+    )(diff)
+
+
+def diff(
+    plan: PlanFile,
+    context: Context = "",
+    kubeconfig: Kubeconfig = "",
+    namespace: Namespace = "llm",
+    sharing: SharingWay = None,
+    allow_host_path: HostPath = False,
+) -> int:
+    """Compare the cluster with a plan: moves, restarts, new, gone; exit 1 where they differ."""
+    from packer import api
+
+    found = api.diff(
+        api.read_plan(plan),
+        context=context,
+        kubeconfig=kubeconfig,
+        namespace=namespace,
+        sharing=sharing,
+        allow_host_path=allow_host_path,
+    )
+    print_data(found.text)
+    return exit_status.DONE if found.is_empty else exit_status.NO
