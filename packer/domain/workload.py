@@ -1,6 +1,6 @@
 """Workloads: which models must be served, and what each is allowed to use."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from packer.domain.demand import (
@@ -142,6 +142,20 @@ class Workload:
     def has_speed_wishes(self) -> bool:
         """Whether the planner has to look at speed."""
         return self.demand is not None or not self.goals.is_empty or bool(self.speculations)
+
+    def without_wishes(self) -> "Workload":
+        """The same with its slots and replicas as they are, whatever their speed or quality."""
+        return replace(
+            self,
+            demand=None,
+            goals=NO_GOALS,
+            derives_slots=False,
+            derives_replicas=False,
+            speculations=(),
+            is_high_fidelity=False,
+            min_bits_per_weight=0.0,
+            partial_offload=PartialOffload.NONE,
+        )
 
 
 @dataclass(frozen=True)

@@ -47,9 +47,11 @@ def meets_goals(load: RequestLoad, demand: ServerDemand, slots: int, share: floa
     return wait is None or queue.later_than(wait * share) <= _TAIL_SHARE
 
 
-def fewest_slots(load: RequestLoad, demand: ServerDemand, most: int) -> int | None:
-    """Fewest slots that reach the goals with all of the cards' time; None if no number does."""
-    return next((slots for slots in ladder(most) if meets_goals(load, demand, slots)), None)
+def fewest_slots(
+    load: RequestLoad, demand: ServerDemand, most: int, share: float = 1.0
+) -> int | None:
+    """Fewest slots that reach the goals with a share of the cards' time; None if no number does."""
+    return next((slots for slots in ladder(most) if meets_goals(load, demand, slots, share)), None)
 
 
 def least_share(load: RequestLoad, demand: ServerDemand, slots: int) -> float:
@@ -67,15 +69,18 @@ def least_share(load: RequestLoad, demand: ServerDemand, slots: int) -> float:
     return high
 
 
-def shortfall(load: RequestLoad, demand: ServerDemand, slots: int) -> str:
+def shortfall(load: RequestLoad, demand: ServerDemand, slots: int, share: float = 1.0) -> str:
     """Why a number of slots does not reach the goals, with the figures that miss them."""
-    queue = ServerQueue(load, demand.rate, slots, demand.burstiness)
+    queue = ServerQueue(load, demand.rate / share, slots, demand.burstiness)
     if queue.utilisation > HIGHEST_UTILISATION:
-        most = queue.leaving_rate(slots) * HIGHEST_UTILISATION
+        most = queue.leaving_rate(slots) * HIGHEST_UTILISATION * share
         return f"{slots} slots serve {most:.2g} requests/s, {demand.rate:.2g} arrive"
-    speed, reached = demand.goals.decode_tokens_per_second, queue.decode_tokens_per_second
+    speed = demand.goals.decode_tokens_per_second
+    reached = queue.decode_tokens_per_second * share
     if speed is not None and reached < speed:
         return f"{reached:.1f} tokens/s per slot with {queue.busy_slots} busy, {speed:g} are asked"
     wait = demand.goals.first_token_p95_seconds
-    late = queue.first_token_seconds()
+    late = queue.first_token_seconds() / share
+    if wait is None:
+        return "no goal is missed"
     return f"first token within {late:.2g} s in 95 of 100 requests, {wait:g} s are asked"

@@ -7,7 +7,8 @@ from packer.performance.speculation import tokens_per_cycle
 from packer.performance.speculation_choice import cycle_seconds
 from packer.performance.step import ServerWork, decode_step, prompt_seconds
 
-_SLOTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+_SLOTS = (1, 2, 4, 8, 16, 32, 64)
+"""Beyond these a step grows by what each further slot adds."""
 _PROMPTS = (16, 512, 2048, 8192, 32768, 131072)
 _NEXTN_PROMPT = 1.25
 """Prompts with multi-token prediction take this much longer. Source: the published runs on a 16 GB
@@ -18,7 +19,6 @@ def serving_times(
     work: ServerWork,
     *,
     depth: int,
-    most_slots: int,
     longest_prompt: int,
     batch_tokens: int,
     speculation: Speculation = NO_SPECULATION,
@@ -30,7 +30,6 @@ def serving_times(
     Args:
         work: What the process computes.
         depth: Mean tokens in a slot that decodes.
-        most_slots: Slots that may decode at once.
         longest_prompt: Longest prompt that is asked [tokens].
         batch_tokens: Logical batch.
         speculation: How it drafts.
@@ -58,10 +57,9 @@ def serving_times(
             seconds += prompt_seconds(draft, tokens, 0).total
         return seconds * (_NEXTN_PROMPT if speculation.drafter is Drafter.MTP else 1.0)
 
-    slots = _up_to(_SLOTS, most_slots)
     prompts = _up_to(_PROMPTS, longest_prompt)
     return ServiceTimes(
-        tuple((float(number), step(number)) for number in slots),
+        tuple((float(number), step(number)) for number in _SLOTS),
         tuple((float(tokens), prompt(tokens)) for tokens in prompts),
         batch_tokens,
     )

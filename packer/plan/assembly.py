@@ -9,8 +9,10 @@ from packer.domain.node import Inventory, Sharing
 from packer.domain.workload import Fleet, Objective
 from packer.plan.baselines import baselines, only_bound
 from packer.plan.building import node_budgets, placements_of, price_of
+from packer.plan.demand_notes import demand_notes
 from packer.plan.moves import moves_between, running_replicas
 from packer.plan.plan import Baselines, Placement, Plan, Policy, ServerImageUsed, Status
+from packer.plan.replica_choice import Trial
 from packer.plan.summaries import Questions, summaries
 from packer.plan.tools import Facts, Tools
 from packer.solver.assignment import Assignment, in_card_order
@@ -27,6 +29,7 @@ class Decision:
 
     Attributes:
         brief: Whether only the placement counts, not what a reader would compare it with.
+        trials: Every combination of numbers of replicas that was packed.
     """
 
     fleet: Fleet
@@ -37,6 +40,7 @@ class Decision:
     solution: Solution
     current: tuple[Placement, ...] = ()
     brief: bool = False
+    trials: tuple[Trial, ...] = ()
 
 
 def assemble(decision: Decision, tools: Tools, facts: Facts, limits: Limits) -> Plan:
@@ -44,7 +48,7 @@ def assemble(decision: Decision, tools: Tools, facts: Facts, limits: Limits) -> 
     fleet, inventory, packed = decision.fleet, decision.inventory, decision.packed
     solution = decision.solution
     assignments = _numbered(decision)
-    placements = placements_of(assignments, fleet, tools.format_command)
+    placements = placements_of(assignments, fleet, tools.format_command, facts.calibration)
     nodes = node_budgets(placements, fleet, inventory)
     value, bound = packed.value(solution.objective or 0), packed.value(solution.bound or 0)
     currencies = sorted({pool.price.currency for pool in inventory.pools if pool.price})
@@ -62,10 +66,10 @@ def assemble(decision: Decision, tools: Tools, facts: Facts, limits: Limits) -> 
         currency=currencies[0] if len(currencies) == 1 else "",
         baselines=_baselines(decision, bound),
         server=ServerImageUsed(fleet.server_image.image, fleet.server_image.build),
-        workloads=summaries(decision.sets, assignments, questions),
+        workloads=summaries(decision.sets, assignments, questions, decision.trials),
         placements=placements,
         nodes=nodes,
-        policy=_policy(fleet, limits),
+        policy=_policy(decision, limits),
         inputs=facts.inputs,
         versions=facts.versions,
         notes=(*_notes(fleet, inventory, assignments), *facts.notes),
@@ -90,8 +94,11 @@ def _numbered(decision: Decision) -> tuple[Assignment, ...]:
     return in_card_order(found)
 
 
-def _policy(fleet: Fleet, limits: Limits) -> Policy:
+def _policy(decision: Decision, limits: Limits) -> Policy:
+    fleet = decision.fleet
+    has_load = len(decision.packed.instance.dims) > 1
     return Policy(
+        load_limit_permille=10 * fleet.load_limit_percent if has_load else 0,
         objective=fleet.objective,
         headroom_bytes=fleet.headroom.bytes,
         headroom_percent=fleet.headroom.percent,
@@ -122,6 +129,7 @@ def _notes(
             "replicas of one workload share no card anywhere, because a router serves the cards "
             f"of {', '.join(routers)} and runs one process per model name; the bound counts this"
         )
+    notes += demand_notes(fleet, assignments)
     if fleet.objective is Objective.PRICE:
         notes.append("money counts whole nodes with at least one replica")
     return tuple(dict.fromkeys(notes))

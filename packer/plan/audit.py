@@ -18,6 +18,7 @@ from packer.memory.estimate import estimate_memory
 from packer.memory.result import MemoryEstimate
 from packer.memory.visible_card import visible_card
 from packer.plan.audit_rules import Site, broken_rules
+from packer.plan.audit_speed import broken_speeds
 from packer.plan.audit_wishes import broken_wishes, variant_of
 from packer.plan.plan import Placement, Plan
 
@@ -66,6 +67,7 @@ def find_contradictions(
     yield from _wrong_bytes(sound, estimates, workloads)
     yield from _overfull_cards(plan, sound, estimates, sites, fleet)
     yield from _overfull_nodes(sound, estimates, sites)
+    yield from broken_speeds(plan, sound, estimates, workloads, sites, parse)
     yield from broken_rules(plan, sound, fleet, sites)
 
 
@@ -116,7 +118,7 @@ def _recompute(
         variant.model,
         options,
         [card] * len(placement.gpus),
-        draft=workload.draft.variant.model if workload.draft else None,
+        draft=workload.draft.variant.model if workload.draft and options.draft else None,
         projector=workload.projector.model if workload.projector else None,
         build=plan.server.build,
     )

@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator
 
+from packer.domain.demand import PartialOffload
 from packer.domain.server_options import ServerOptions
 from packer.domain.workload import Variant, Workload
 from packer.plan.building import path_in_pod
 from packer.plan.plan import Placement
+from packer.plan.replica_figures import speculation_of
+
+_FINE = frozenset({"f32", "f16", "bf16", "q8_0"})
 
 
 def broken_wishes(
@@ -20,8 +24,9 @@ def broken_wishes(
     """
     yield from _wrong_files(placement, workload, options)
     yield from _wrong_caches(placement, workload, options)
-    if options.slots != workload.slots:
+    if options.slots != workload.slots and not workload.derives_slots:
         yield f"{options.slots} slots instead of {workload.slots}"
+    yield from _wrong_trades(workload, options)
     if _endpoint(options) != _endpoint(workload):
         yield f"it serves {_endpoint(options)} instead of {_endpoint(workload)}"
     most = workload.max_gpus
@@ -51,6 +56,8 @@ def variant_of(placement: Placement, workload: Workload) -> Variant | None:
 def _wrong_files(placement: Placement, workload: Workload, options: ServerOptions) -> Iterator[str]:
     variant = variant_of(placement, workload)
     draft, projector = workload.draft, workload.projector
+    if workload.speculations and options.draft is None:
+        draft = None
     said = (
         options.model,
         options.draft.model if options.draft else "",
@@ -76,3 +83,20 @@ def _wrong_caches(
     for cache_type in dict.fromkeys(real):
         if cache_type not in workload.cache_types:
             yield f"cache type {cache_type} is not allowed"
+        if workload.is_high_fidelity and cache_type not in _FINE:
+            yield f"cache type {cache_type} is too coarse for fidelity: high"
+
+
+def _wrong_trades(workload: Workload, options: ServerOptions) -> Iterator[str]:
+    """Ways to draft, and parts left in the node's memory, that the workload does not allow."""
+    allowed = {(one.drafter, one.depth) for one in workload.speculations}
+    way = speculation_of(options, workload)
+    if allowed and (way.drafter, way.depth) not in allowed:
+        yield f"it drafts by {way}, which is not allowed"
+    offload = workload.partial_offload
+    if options.cpu_moe_layers and offload is PartialOffload.NONE:
+        yield "experts are left in the node's memory, which is not allowed"
+    every = min(variant.model.number("block_count") for variant in workload.variants) + 1
+    layers = every if options.gpu_layers is None else options.gpu_layers
+    if layers < every and offload is not PartialOffload.LAYERS:
+        yield "layers are left in the node's memory, which is not allowed"

@@ -46,7 +46,10 @@ def one_fp16_model_per_card_set(
     def candidates(workload: Workload) -> CandidateSet:
         model = as_fp16(workload.variants[0].model)
         twin = replace(
-            workload, variants=(Variant("FP16", model),), cache_types=("f16",), max_gpus=None
+            workload.without_wishes(),
+            variants=(Variant("FP16", model),),
+            cache_types=("f16",),
+            max_gpus=None,
         )
         build = fleet.server_image.build
         return find_candidates(twin, offers, build=build)

@@ -14,6 +14,7 @@ from packer.domain.serving_options import ServingOptions
 from packer.domain.workload import Fleet, Variant, Workload
 from packer.memory.card_reserve import card_reserve_bytes
 from packer.memory.result import DeviceEstimate, HostEstimate
+from packer.performance.learnt import Learnt
 from packer.plan.plan import (
     CardBudget,
     DeviceBytes,
@@ -22,30 +23,52 @@ from packer.plan.plan import (
     PlacedVariant,
     Placement,
 )
+from packer.plan.replica_figures import planned_speed, replica_of
 from packer.solver.assignment import Assignment
+from packer.solver.sizing import drafts_with_model
 
 FormatCommand = Callable[[ServerOptions, ServingOptions], tuple[str, ...]]
 
 
 def placements_of(
-    assignments: Iterable[Assignment], fleet: Fleet, format_command: FormatCommand
+    assignments: Iterable[Assignment],
+    fleet: Fleet,
+    format_command: FormatCommand,
+    learnt: Learnt | None = None,
 ) -> tuple[Placement, ...]:
-    """Placements in the order of the fleet file, each with its exact command line."""
+    """Placements in the order of the fleet file, each with its exact command line.
+
+    Args:
+        assignments: What was chosen for every replica.
+        fleet: What was asked.
+        format_command: Writes a command line.
+        learnt: The user's own measurements of speed.
+    """
     order = {workload.name: rank for rank, workload in enumerate(fleet.workloads)}
     workloads = {workload.name: workload for workload in fleet.workloads}
+    build = fleet.server_image.build
     placed = [
-        _placement(one, workloads[one.candidate.workload], format_command) for one in assignments
+        _placement(one, workloads[one.candidate.workload], format_command, learnt, build)
+        for one in assignments
     ]
     return tuple(sorted(placed, key=lambda p: (order[p.workload], p.replica)))
 
 
-def _placement(one: Assignment, workload: Workload, format_command: FormatCommand) -> Placement:
+def _placement(
+    one: Assignment,
+    workload: Workload,
+    format_command: FormatCommand,
+    learnt: Learnt | None,
+    build: str,
+) -> Placement:
     candidate, estimate = one.candidate, one.candidate.estimate
     variant = workload.variants[candidate.variant]
+    draft = workload.draft if drafts_with_model(workload, candidate.way) else None
+    replica = replica_of(workload, variant, candidate.options, estimate, one.pool, learnt, build)
     serving = ServingOptions(
         alias=workload.name,
         model_path=path_in_pod(variant),
-        draft_path=path_in_pod(workload.draft.variant) if workload.draft else "",
+        draft_path=path_in_pod(draft.variant) if draft else "",
         projector_path=path_in_pod(workload.projector) if workload.projector else "",
     )
     return Placement(
@@ -57,6 +80,7 @@ def _placement(one: Assignment, workload: Workload, format_command: FormatComman
         argv=format_command(candidate.options, serving),
         devices=tuple(map(_device_bytes, estimate.devices)),
         host=_host_bytes(estimate.host),
+        speed=planned_speed(replica, workload, candidate.way.load_permille),
     )
 
 
@@ -75,7 +99,8 @@ def _placed_variant(one: Assignment, workload: Workload, variant: Variant) -> Pl
     for device in estimate.devices:
         for part in device.basis.values():
             basis = basis.worse(part)
-    draft, projector = workload.draft, workload.projector
+    way, projector = one.candidate.way, workload.projector
+    draft = workload.draft if drafts_with_model(workload, way) else None
     return PlacedVariant(
         quantization=variant.quantization,
         rank=one.candidate.variant,
@@ -85,7 +110,7 @@ def _placed_variant(one: Assignment, workload: Workload, variant: Variant) -> Pl
         cache_type_k=options.cache_type_k,
         cache_type_v=options.cache_type_v,
         context_per_slot=workload.context_per_slot,
-        slots=workload.slots,
+        slots=estimate.slots,
         layers_per_gpu=counts,
         layer_count=len(estimate.layers),
         basis=basis,
@@ -93,6 +118,9 @@ def _placed_variant(one: Assignment, workload: Workload, variant: Variant) -> Pl
         draft_mount=draft.variant.mount if draft else "",
         projector_model=projector.model.origin if projector else "",
         projector_mount=projector.mount if projector else "",
+        speculation=str(way.speculation) if way.speculation else "",
+        cpu_expert_layers=options.cpu_moe_layers,
+        cache_cells=way.pool_cells or 0,
     )
 
 

@@ -4,7 +4,7 @@ from difflib import get_close_matches
 
 from packer.domain.workload import Objective
 from packer.errors import InvalidInput, Problem
-from packer.plan.plan import Placement, Plan, Status, WorkloadSummary
+from packer.plan.plan import Placement, Plan, PlannedSpeed, Status, WorkloadSummary
 from packer.units import format_gib
 
 
@@ -26,6 +26,7 @@ def explain_workload(plan: Plan, name: str) -> str:
         "Why not better",
         f"  {summary.why_not_better or 'the most wanted quantization was chosen'}",
     ]
+    lines += _speed_lines(summary, placements)
     if summary.refused:
         lines += ["", "Considered and refused"]
         lines += [f"  {one.choice}: {one.reason}" for one in summary.refused]
@@ -69,6 +70,50 @@ def _placement_lines(plan: Plan, one: Placement) -> list[str]:
         )
     lines.append(f"    {' '.join(one.argv)}")
     return lines
+
+
+def _speed_lines(summary: WorkloadSummary, placements: list[Placement]) -> list[str]:
+    """What was asked of speed, what each replica does, and what was weighed."""
+    lines = []
+    if summary.demand is not None:
+        asked = summary.demand
+        goals = []
+        if asked.goal_decode_tokens_per_second:
+            goals.append(f"{asked.goal_decode_tokens_per_second:g} tokens/s per slot")
+        if asked.goal_first_token_p95_seconds:
+            goals.append(f"first token within {asked.goal_first_token_p95_seconds:g} s (p95)")
+        lines += [
+            "",
+            "Asked",
+            f"  {asked.requests_per_second:.3g} requests/s, prompts {asked.input_p50} tokens "
+            f"(p95 {asked.input_p95}), answers {asked.output_p50} (p95 {asked.output_p95})"
+            + (f"; {', '.join(goals)}" if goals else ""),
+        ]
+    speeds = [(one, one.speed) for one in placements if one.speed is not None]
+    if speeds:
+        lines += ["", "Speed"]
+    lines += [f"  {one.workload}-{one.replica}: {speed_words(speed)}" for one, speed in speeds]
+    if summary.decisions:
+        lines += ["", "Weighed"]
+        lines += [f"  {one.choice}: {one.reason}" for one in summary.decisions]
+    return lines
+
+
+def speed_words(speed: PlannedSpeed) -> str:
+    """Figures of one replica in one line, the bands in brackets."""
+    one = speed.decode_tokens_per_second
+    words = [
+        f"{one.value:.3g} tokens/s per slot [{one.low:.3g}–{one.high:.3g}, {one.basis}] with "
+        f"{speed.slots} busy at {speed.depth} tokens",
+        f"{speed.prefill_tokens_per_second.value:.3g} prompt tokens/s",
+    ]
+    if speed.first_token_p95_seconds is not None:
+        words.append(f"first token within {speed.first_token_p95_seconds:.2g} s (p95)")
+    if speed.load_permille:
+        words.append(f"{speed.load_permille / 10:.1f} % of its cards' time")
+    if speed.overflow_probability:
+        words.append(f"shared cache too small in {speed.overflow_probability:.1g} of all moments")
+    return ", ".join(words)
 
 
 def _next_cheaper(plan: Plan) -> str:

@@ -11,17 +11,21 @@ from packer.memory.calibration import with_measured_processes
 from packer.plan.assembly import Decision, assemble
 from packer.plan.audit import audit
 from packer.plan.conflict import reasons, refusals, relaxations
-from packer.plan.moves import running_replicas
+from packer.plan.count_trials import Weighing, over_all_counts, packed_counts
 from packer.plan.plan import Placement, Plan
+from packer.plan.replica_choice import Trial, best_trial, counts_to_try, with_slots
 from packer.plan.tools import Facts, Tools
-from packer.solver.candidates import CandidateSet, Offer, find_candidates
-from packer.solver.fleet_instance import FleetInstance, fleet_instance
+from packer.solver.candidates import (
+    CandidateSet,
+    Offer,
+    find_candidates,
+    find_candidates_by_replicas,
+)
+from packer.solver.fleet_instance import fleet_instance
 from packer.solver.offers import offers_of
 from packer.solver.outcome import Progress
-from packer.solver.running_state import current_state
 from packer.solver.solve import solve
 from packer.solver.stopping import Limits
-from packer.solver.useful_nodes import useful_nodes
 
 # Answering "what would help" may take as long as this [s].
 _QUESTIONS_SECONDS = 20.0
@@ -64,42 +68,59 @@ def make_plan(
     bare, learnt = inventory, facts.calibration
     inventory = with_measured_processes(inventory, learnt.processes if learnt else ())
     offers = offers_of(inventory, fleet.headroom)
-    sets = _candidate_sets(fleet, offers)
-    weighs = move_weight is not None
-    packed = fleet_instance(fleet, inventory, sets, weighs_moves=weighs)
-    packed = _from_current(packed, current)
-    if move_weight is not None:
-        limits = replace(limits, move_weight=round(move_weight * packed.money_scale))
-    stuck = [one.workload.name for one in sets if not one.candidates]
-    if stuck:
-        conflict = [f"count:{name}" for name in stuck]
-        raise _infeasible(conflict, fleet, inventory, sets, brief=brief)
-    useful = useful_nodes(packed.instance)
-    solution = solve(useful.instance, limits, progress)
-    solution = replace(solution, placed=useful.as_before(solution.placed))
-    if solution.status == "infeasible":
-        raise _infeasible(solution.conflict, fleet, inventory, sets, brief=brief)
-    if solution.status == "unknown":
-        raise OutOfTime(packed.value(solution.bound or 0), limits.time_seconds)
-    decision = Decision(fleet, inventory, packed, sets, offers, solution, current, brief)
+    build = fleet.server_image.build
+    families = [
+        find_candidates_by_replicas(
+            one, offers, build=build, learnt=learnt, most_share=fleet.load_limit_percent / 100
+        )
+        for one in fleet.workloads
+    ]
+    counts = counts_to_try(families, offers, fleet.load_limit_percent)
+    weigh = Weighing(inventory, limits, current, move_weight)
+    trials = packed_counts(fleet, counts, weigh, progress)
+    best = best_trial(trials)
+    if best is None:
+        raise _no_plan(trials[0], inventory, limits, brief=brief)
+    solution = best.solution
+    if len(trials) > 1:
+        solution = over_all_counts(best, trials, families, counts, weigh)
+    served = with_slots(best)
+    decision = Decision(
+        served,
+        inventory,
+        best.packed,
+        best.sets,
+        offers,
+        solution,
+        current,
+        brief,
+        tuple(trials),
+    )
     plan = assemble(decision, tools, facts, limits)
-    audit(plan, fleet, bare, tools.parse_arguments)
+    audit(plan, served, bare, tools.parse_arguments)
     seconds = round(time.monotonic() - started, 3)
     run = replace(plan.run, solver_seconds=round(solution.seconds, 3), total_seconds=seconds)
     return replace(plan, run=run)
 
 
-def _from_current(packed: FleetInstance, current: tuple[Placement, ...]) -> FleetInstance:
-    """The instance that prefers what runs now."""
-    if not current:
-        return packed
-    state = current_state(packed, running_replicas(current))
-    return replace(packed, instance=replace(packed.instance, current=state))
+def _no_plan(
+    trial: Trial, inventory: Inventory, limits: Limits, *, brief: bool
+) -> Infeasible | OutOfTime:
+    """Why there is no plan, of the most promising numbers of replicas."""
+    solution = trial.solution
+    if solution.status == "infeasible":
+        return _infeasible(solution.conflict, trial.fleet, inventory, trial.sets, brief=brief)
+    return OutOfTime(trial.packed.value(solution.bound or 0), limits.time_seconds)
 
 
 def _candidate_sets(fleet: Fleet, offers: tuple[Offer, ...]) -> tuple[CandidateSet, ...]:
+    """Candidates at the numbers of replicas the fleet has."""
     build = fleet.server_image.build
-    return tuple(find_candidates(workload, offers, build=build) for workload in fleet.workloads)
+    share = fleet.load_limit_percent / 100
+    return tuple(
+        find_candidates(workload, offers, build=build, most_share=share)
+        for workload in fleet.workloads
+    )
 
 
 def _require_prices(fleet: Fleet, inventory: Inventory) -> None:

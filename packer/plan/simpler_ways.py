@@ -22,9 +22,8 @@ from packer.solver.fleet_instance import FleetInstance, fleet_instance
 from packer.solver.instance import Instance, Placed
 from packer.solver.offers import offers_of
 from packer.solver.outcome import Status as Outcome
-from packer.solver.solve import solve
+from packer.solver.short_menu import solve_rentals
 from packer.solver.stopping import Limits
-from packer.solver.useful_nodes import useful_nodes
 
 _ALONE = "processes"
 
@@ -100,7 +99,10 @@ def _fp16(workload: Workload) -> Workload:
     """The workload with its model at 16 bits, an f16 cache, and as many cards as it takes."""
     model = as_fp16(workload.variants[0].model)
     return replace(
-        workload, variants=(Variant("FP16", model),), cache_types=("f16",), max_gpus=None
+        workload.without_wishes(),
+        variants=(Variant("FP16", model),),
+        cache_types=("f16",),
+        max_gpus=None,
     )
 
 
@@ -119,13 +121,12 @@ def _card_sets(
         return _Found(None, None, None, True, f"fits on no node here: {', '.join(missing)}")
     packed = fleet_instance(fleet, inventory, sets)
     packed = replace(packed, instance=_alone(packed.instance))
-    useful = useful_nodes(packed.instance)
-    solution = solve(useful.instance, limits)
+    solution = solve_rentals(packed.instance, limits)
     if solution.status is Outcome.INFEASIBLE:
         return _without_supply(one_quantized_model_per_card_set(sets, inventory))
     if solution.objective is None:
         return _Found(None, None, None, False, f"none found in {limits.time_seconds:g} s")
-    found = _used(packed, useful.as_before(solution.placed))
+    found = _used(packed, solution.placed)
     return replace(found, is_proved=solution.status is Outcome.OPTIMAL)
 
 

@@ -9,7 +9,9 @@ from packer.plan.better_quantization import (
     why_not_better,
     worst_rank,
 )
+from packer.plan.demand_notes import decisions, served_band, served_demand
 from packer.plan.plan import WorkloadSummary
+from packer.plan.replica_choice import Trial, other_counts
 from packer.solver.assignment import Assignment
 from packer.solver.candidates import CandidateSet
 from packer.solver.fleet_instance import FleetInstance
@@ -49,16 +51,23 @@ class Questions:
 
 
 def summaries(
-    sets: Sequence[CandidateSet], assignments: Sequence[Assignment], questions: Questions | None
+    sets: Sequence[CandidateSet],
+    assignments: Sequence[Assignment],
+    questions: Questions | None,
+    trials: Sequence[Trial] = (),
 ) -> tuple[WorkloadSummary, ...]:
     """One summary per workload, in the order of the fleet; without questions, none is asked."""
-    return tuple(_summary(one, assignments, questions) for one in sets)
+    return tuple(_summary(one, assignments, questions, trials) for one in sets)
 
 
 def _summary(
-    one: CandidateSet, assignments: Sequence[Assignment], questions: Questions | None
+    one: CandidateSet,
+    assignments: Sequence[Assignment],
+    questions: Questions | None,
+    trials: Sequence[Trial],
 ) -> WorkloadSummary:
     workload = one.workload
+    mine = [each for each in assignments if each.candidate.workload == workload.name]
     rank = worst_rank(assignments, workload.name)
     default_available = max(0, workload.replicas - 1)
     asked = workload.min_available
@@ -70,7 +79,7 @@ def _summary(
         quantizations=tuple(variant.quantization for variant in workload.variants),
         cache_types=workload.cache_types,
         context_per_slot=workload.context_per_slot,
-        slots=workload.slots,
+        slots=max(each.candidate.estimate.slots for each in mine),
         spread=workload.spread,
         embedding=workload.embedding,
         reranking=workload.reranking,
@@ -79,4 +88,7 @@ def _summary(
         if questions is None
         else why_not_better(one, rank, questions.packed, questions.value, questions.resolve),
         refused=refused_alternatives(one),
+        demand=served_demand(workload),
+        decisions=(*decisions(one, assignments), *other_counts(trials, workload)),
+        band=served_band(workload),
     )

@@ -6,11 +6,11 @@ process and card would be called one card larger.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from packer.domain.node import Inventory, NodePool, Sharing
-from packer.domain.workload import Fleet, Objective, Spread
+from packer.domain.workload import Fleet, Objective, Spread, Workload
 from packer.memory.card_reserve import card_reserve_bytes
 from packer.solver import instance as neutral
 from packer.solver.assignment import Assignment
@@ -72,16 +72,17 @@ def fleet_instance(
         objective = neutral.Objective.GPU_PRICE
     has_routers = any(pool.sharing is Sharing.WHOLE for pool in inventory.pools)
     sites = tuple(site for pool in inventory.pools for site in _sites(pool))
+    loads = _loads(candidate_sets, fleet)
     instance = neutral.Instance(
         name=f"{fleet.name} on {inventory.name}",
-        dims=("vram_mib",),
+        dims=("vram_mib",) if loads is None else ("vram_mib", "load_permille"),
         node_dims=("host_mib",),
         objective=objective,
         node_types=tuple(
-            _node_type(number, pool, nodes, fleet, scale)
+            _with_load(_node_type(number, pool, nodes, fleet, scale), loads)
             for number, (pool, nodes) in enumerate(sites)
         ),
-        items=tuple(_item(one, has_routers=has_routers) for one in candidate_sets),
+        items=_items(candidate_sets, has_routers=has_routers, has_load=loads is not None),
         constraints=tuple(_constraints(fleet)),
         even_headroom=True,
     )
@@ -140,21 +141,61 @@ def _node_type(
     )
 
 
-def _item(candidates: CandidateSet, *, has_routers: bool) -> neutral.Item:
+def _loads(sets: Sequence[CandidateSet], fleet: Fleet) -> int | None:
+    """Load a card may carry [thousandths of its time]; None where no candidate has any."""
+    has_load = any(one.way.load_permille for each in sets for one in each.candidates)
+    return 10 * fleet.load_limit_percent if has_load else None
+
+
+def _with_load(node_type: neutral.NodeType, limit: int | None) -> neutral.NodeType:
+    """The node type whose cards have time as a second dimension."""
+    if limit is None:
+        return node_type
+    return replace(
+        node_type,
+        gpu_cap=(*node_type.gpu_cap, limit),
+        gpu_caps=tuple((*cap, limit) for cap in node_type.gpu_caps),
+    )
+
+
+def _items(
+    sets: Sequence[CandidateSet], *, has_routers: bool, has_load: bool
+) -> tuple[neutral.Item, ...]:
+    """Every workload as an item; speed decides last between ways that are wanted alike."""
+    has_ranks = any(one.slowness for each in sets for one in each.candidates)
+    return tuple(
+        _item(one, has_routers=has_routers, has_load=has_load, has_ranks=has_ranks) for one in sets
+    )
+
+
+def _share(one: Candidate, share_bytes: int, *, has_load: bool) -> neutral.Vector:
+    memory = -(-share_bytes // MIB)
+    return (memory, one.way.load_permille) if has_load else (memory,)
+
+
+def _name(workload: Workload, one: Candidate) -> str:
+    name = f"{workload.variants[one.variant].quantization}/{one.options.cache_type_k}"
+    name += f"/{one.gpu}x{len(one.shares_bytes)}"
+    drafting = f"/{one.way.speculation}" if one.way.speculation else ""
+    return f"{name}/{one.way.slots}{drafting}" if one.way.slots or drafting else name
+
+
+def _item(
+    candidates: CandidateSet, *, has_routers: bool, has_load: bool, has_ranks: bool
+) -> neutral.Item:
     workload = candidates.workload
     return neutral.Item(
         name=workload.name,
         count=workload.replicas,
         alternatives=tuple(
             neutral.Alternative(
-                name=f"{workload.variants[one.variant].quantization}/{one.options.cache_type_k}"
-                f"/{one.gpu}x{len(one.shares_bytes)}",
-                shares=tuple((-(-share // MIB),) for share in one.shares_bytes),
+                name=_name(workload, one),
+                shares=tuple(_share(one, each, has_load=has_load) for each in one.shares_bytes),
                 node=(-(-one.host_bytes // MIB),),
                 gpu_types=_gpu_types(one.gpu, spot_allowed=workload.spot_allowed),
                 # Link groups are named in an inventory so that a split model stays within one.
                 one_link=len(one.shares_bytes) > 1,
-                penalty=one.penalty,
+                penalty=10 * one.penalty + min(9, one.slowness) if has_ranks else one.penalty,
             )
             for one in candidates.candidates
         ),

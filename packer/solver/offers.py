@@ -3,7 +3,7 @@
 from packer.domain.node import Inventory, NodePool
 from packer.domain.workload import Headroom
 from packer.memory.card_reserve import card_reserve_bytes
-from packer.solver.candidates import Offer
+from packer.solver.candidate import Offer
 
 
 def offers_of(inventory: Inventory, headroom: Headroom) -> tuple[Offer, ...]:
@@ -22,9 +22,17 @@ def offers_of(inventory: Inventory, headroom: Headroom) -> tuple[Offer, ...]:
             cards=_most_cards(pools),
             room_bytes=max(_most_room(pool, headroom) for pool in pools),
             host_bytes=max(pool.host_memory_bytes for pool in pools),
+            host_bandwidth_bytes_per_second=_least_bandwidth(pools),
         )
         for pools in by_product.values()
     )
+
+
+def _least_bandwidth(pools: list[NodePool]) -> int | None:
+    """Memory bandwidth every node has; None if one of them does not say [bytes/s]."""
+    known = [pool.host_memory_bandwidth_bytes_per_second for pool in pools]
+    stated = [one for one in known if one is not None]
+    return min(stated) if len(stated) == len(known) else None
 
 
 def _most_cards(pools: list[NodePool]) -> int:
