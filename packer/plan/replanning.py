@@ -14,9 +14,8 @@ from packer.solver.fleet_instance import FleetInstance, fleet_instance
 from packer.solver.instance import Instance
 from packer.solver.offers import offers_of
 from packer.solver.outcome import Solution, Status
-from packer.solver.solve import solve
+from packer.solver.short_menu import solve_rentals
 from packer.solver.stopping import Limits
-from packer.solver.useful_nodes import useful_nodes
 
 
 @dataclass
@@ -95,9 +94,7 @@ class Questions:
         packed = fleet_instance(fleet, inventory, sets)
         if percent:
             packed = replace(packed, instance=_grown(packed.instance, percent))
-        useful = useful_nodes(packed.instance)
-        solution = solve(useful.instance, self.limits)
-        solution = replace(solution, placed=useful.as_before(solution.placed))
+        solution = solve_rentals(packed.instance, self.limits)
         if solution.status is Status.INFEASIBLE:
             texts = tuple(one.text for one in reasons(solution.conflict, fleet, sets))
             return Replanned(Verdict.DOES_NOT_FIT, is_proved=True, reasons=texts)

@@ -5,7 +5,7 @@ placement uses: dearer ones with host memory that nothing fills, and more of eac
 buys. Leaving them out changes neither the optimum nor a proof of it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from packer.solver.first_fit import first_fit_decreasing
@@ -32,27 +32,41 @@ class UsefulNodes:
         )
 
 
-def useful_nodes(instance: Instance) -> UsefulNodes:
+def useful_nodes(instance: Instance, budget: int | None = None) -> UsefulNodes:
     """The same problem without nodes that some cheapest placement can do without. Exact.
 
     Only where whole nodes are paid for and nothing runs yet; other instances come back whole.
+
+    Args:
+        instance: The packing problem.
+        budget: Price of a placement that exists; None takes that of first fit, if it finds one.
     """
     if instance.objective is not Objective.NODE_PRICE or instance.current is not None:
         return UsefulNodes(instance, tuple(tuple(range(t.count)) for t in instance.node_types))
-    most = _most_nodes(instance)
+    most = _most_nodes(instance, _first_fit_price(instance) if budget is None else budget)
     types = instance.node_types
     kept = [
         {} if _is_dominated(t, instance, most) else _capped(one, most[t])
         for t, one in enumerate(types)
     ]
+    return _with_zones(instance, kept)
+
+
+def first_nodes(instance: Instance, most: Sequence[int]) -> UsefulNodes:
+    """The instance with at most so many nodes of each type in each zone."""
+    kept = [_capped(one, few) for one, few in zip(instance.node_types, most, strict=True)]
+    return _with_zones(instance, kept)
+
+
+def _with_zones(instance: Instance, kept: Sequence[Zones]) -> UsefulNodes:
+    types = instance.node_types
     indices = tuple(_first_per_zone(one, left) for one, left in zip(types, kept, strict=True))
     fewer = tuple(_with_nodes(one, some) for one, some in zip(types, indices, strict=True))
     return UsefulNodes(replace(instance, node_types=fewer), indices)
 
 
-def _most_nodes(instance: Instance) -> tuple[int, ...]:
+def _most_nodes(instance: Instance, budget: int | None) -> tuple[int, ...]:
     """Most nodes of each type that a cheapest placement uses: one per replica, within a budget."""
-    budget = _first_fit_price(instance)
     found = []
     for one in instance.node_types:
         most = sum(item.count for item in instance.items if _may_use(item, one))

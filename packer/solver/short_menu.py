@@ -1,0 +1,107 @@
+"""A first plan from a short menu, where many kinds of node are for rent.
+
+Searching every kind at once takes long; a few of each already hold a good plan. Its price then
+leaves out what no cheaper plan can pay, and the rest is searched for something better and for the
+bound. What is found is as proved as if it had been searched at once.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from packer.solver.incumbent import Report
+from packer.solver.instance import Instance, NodeType, Objective
+from packer.solver.outcome import Solution, Status
+from packer.solver.solve import solve
+from packer.solver.stopping import Limits
+from packer.solver.useful_nodes import UsefulNodes, first_nodes, useful_nodes
+
+_MOST_SPOTS = 60_000
+"""Alternatives times GPUs that are searched at once without a menu."""
+_SIZES = 2
+"""Kinds of node kept of those with equal cards: the cheapest, and the next with more memory."""
+_CARDS_PER_KIND = 4
+_PART = 0.5
+"""Part of the limits for the menu."""
+
+
+def solve_rentals(
+    instance: Instance, limits: Limits | None = None, progress: Report | None = None
+) -> Solution:
+    """Placements with a proven bound, as ``solve`` gives them; quicker where nodes are for rent.
+
+    Args:
+        instance: The packing problem.
+        limits: What may be spent in all.
+        progress: Told about every better plan and bound.
+    """
+    limits = limits or Limits()
+    useful = useful_nodes(instance)
+    if instance.objective is not Objective.NODE_PRICE or _spots(useful.instance) <= _MOST_SPOTS:
+        return _as_before(solve(useful.instance, limits, progress), useful)
+    menu = _menu(useful.instance)
+    part = replace(limits, time_seconds=limits.time_seconds * _PART, effort=limits.effort * _PART)
+    first = solve(menu.instance, part, progress)
+    if first.objective is None:
+        return _as_before(solve(useful.instance, limits, progress), useful)
+    placed = useful.as_before(menu.as_before(first.placed))
+    left = useful_nodes(instance, budget=first.objective)
+    rest = replace(part, time_seconds=max(1.0, limits.time_seconds - first.seconds))
+    second = _as_before(solve(left.instance, rest, progress), left)
+    return _better(replace(first, placed=placed), second)
+
+
+def _as_before(solution: Solution, nodes: UsefulNodes) -> Solution:
+    return replace(solution, placed=nodes.as_before(solution.placed))
+
+
+def _better(first: Solution, second: Solution) -> Solution:
+    """The cheaper plan, with the bound of the second, which is that of the whole menu.
+
+    The second was searched among everything that costs no more than the first, so its bound holds
+    up to the first's price, and finding nothing there proves the first.
+    """
+    price = first.objective or 0
+    seconds = first.seconds + second.seconds
+    if second.status is Status.INFEASIBLE:
+        return replace(first, status=Status.OPTIMAL, bound=price, seconds=seconds)
+    if second.objective is not None and second.objective <= price:
+        return replace(second, seconds=seconds)
+    bound = min(price, second.bound or 0)
+    status = Status.OPTIMAL if bound == price else Status.FEASIBLE
+    certificate = second.certificate
+    return replace(first, status=status, bound=bound, certificate=certificate, seconds=seconds)
+
+
+def _spots(instance: Instance) -> int:
+    cards = sum(len(one.available) * one.gpus for one in instance.node_types)
+    return cards * sum(len(item.alternatives) for item in instance.items)
+
+
+def _menu(instance: Instance) -> UsefulNodes:
+    """Few nodes of few kinds: of each sort of cards the cheapest, and one with more memory."""
+    kinds: dict[object, list[int]] = {}
+    for t, one in enumerate(instance.node_types):
+        if one.count:
+            kinds.setdefault((one.gpu_type, one.capacities, one.link_groups), []).append(t)
+    kept = {t for group in kinds.values() for t in _sizes(instance, group)}
+    return first_nodes(
+        instance,
+        [_few(one) if t in kept else 0 for t, one in enumerate(instance.node_types)],
+    )
+
+
+def _sizes(instance: Instance, group: Iterable[int]) -> list[int]:
+    """The cheapest types of a group, each with more memory than those before it."""
+    found: list[int] = []
+    for t in sorted(group, key=lambda t: (instance.node_types[t].node_price, t)):
+        room = instance.node_types[t].node_cap
+        if not found or room > instance.node_types[found[-1]].node_cap:
+            found.append(t)
+        if len(found) == _SIZES:
+            break
+    return found
+
+
+def _few(one: NodeType) -> int:
+    """Nodes of a zone on the menu: a handful of cards."""
+    return max(2 if one.gpus <= _CARDS_PER_KIND else 1, _CARDS_PER_KIND // one.gpus)
