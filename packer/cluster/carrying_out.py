@@ -55,6 +55,7 @@ class Carrier:
             InvalidInput: Something is refused, or does not get ready in time; run it again.
             Unreachable: The cluster does not answer any more; run it again.
         """
+        self._preflight()
         self._write_shared_objects()
         for number, wave in enumerate(rollout.waves, start=1):
             words = ", ".join(f"{step.kind.value} {step.server}" for step in wave)
@@ -62,6 +63,21 @@ class Carrier:
             self._wave(wave)
         if prune:
             self._prune()
+
+    def _preflight(self) -> None:
+        """Have the server check every write before the first is done.
+
+        So nothing stops half-way for a field that somebody else owns, a webhook or a bad object.
+        """
+        checker = Writer(
+            self._writer.cluster, self._writer.namespace, self._writer.plan, dry_run=True
+        )
+        coming = [one.new.body for one in self._difference.servers if one.new]
+        for key in self._difference.written:
+            if key[0] != CLAIM.name or key not in self._live.objects:
+                coming.append(self._difference.rendered[key])
+        for body in coming:
+            checker.apply(body)
 
     def _write_shared_objects(self) -> None:
         """Everything but Deployments, and but claims that must be freed before they can change."""

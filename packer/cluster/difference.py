@@ -42,7 +42,8 @@ class Difference:
 
     Attributes:
         kept: Servers that stay as they are.
-        written: Other objects that are missing or not as rendered.
+        written: Other objects that are missing or not as rendered, and Deployments whose pods
+            are as rendered.
         gone: Other objects of the plan that are not rendered any more.
         rendered: Every rendered object.
     """
@@ -67,15 +68,17 @@ def compare(live: LivePlan, rendered: Iterable[Json]) -> Difference:
     }
     changes: list[ServerChange] = []
     kept: list[Server] = []
+    updated: list[Key] = []
     for key, body in wanted.items():
         if key[0] != DEPLOYMENT.name:
             continue
         new, old = server_of(body), live.servers.get(key[1])
-        fields = unlike_now.get(key, ()) + _claim_fields(new, unlike_now)
-        if old is None or fields or not old.is_available:
+        fields = (*unlike_now.get(key, ()), *_claim_fields(new, unlike_now))
+        if old is None or not old.is_available or any(map(_restarts, fields)):
             changes.append(ServerChange(new.name, old, new, fields))
         else:
-            kept.append(old)
+            kept.append(new)
+            updated += [key] if fields else []
     names = {key[1] for key in wanted if key[0] == DEPLOYMENT.name}
     changes += [
         ServerChange(name, old, None) for name, old in live.servers.items() if name not in names
@@ -84,10 +87,18 @@ def compare(live: LivePlan, rendered: Iterable[Json]) -> Difference:
     return Difference(
         servers=tuple(changes),
         kept=tuple(kept),
-        written=tuple(key for key in others if key not in unlike_now or unlike_now[key]),
+        written=(
+            *(key for key in others if key not in unlike_now or unlike_now[key]),
+            *updated,
+        ),
         gone=tuple(key for key in live.objects if key not in wanted and key[0] != DEPLOYMENT.name),
         rendered=wanted,
     )
+
+
+def _restarts(field: str) -> bool:
+    """Whether a differing field of a Deployment, or of a claim, means another pod."""
+    return not field.startswith(("metadata.", "spec.")) or field.startswith("spec.template")
 
 
 def _claim_fields(server: Server, unlike_now: Mapping[Key, Sequence[str]]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ The newest release whose main module the proxy serves is pinned in tests/tools_g
 of 1.37.2 the proxy serves the staging modules only.
 """
 
+import json
 import os
 import re
 import shutil
@@ -33,6 +34,16 @@ _PACKAGES = {
     "kwok": "sigs.k8s.io/kwok/cmd/kwok",
 }
 _OLDEST_GO = (1, 26)
+_DEFINITIONS = {
+    "sigs.k8s.io/gateway-api@v1.6.3": (
+        "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",
+    ),
+    "github.com/prometheus-operator/prometheus-operator@v0.85.0": (
+        "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",
+        "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
+    ),
+}
+"""Modules that hold definitions of the custom resources we render, and where."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +79,15 @@ def kubernetes_version() -> str:
     return match[1]
 
 
+def definitions() -> list[Path]:
+    """Files with the custom resource definitions the tests install; none before the build."""
+    return sorted((build_folder() / "definitions").glob("*.yaml"))
+
+
 def build() -> Binaries:
     """Every program, built unless it is there."""
+    if len(definitions()) < sum(map(len, _DEFINITIONS.values())):
+        _fetch_definitions(build_folder() / "definitions")
     ready = find_binaries()
     if ready:
         return ready
@@ -110,6 +128,19 @@ def _build_one(package: str, target: Path) -> None:
     subprocess.run([*command, "-o", partial, package], cwd=MODULE, env=environment, check=True)
     partial.rename(target)
     print(f"{target.name} {version}: {time.monotonic() - started:.0f} s", flush=True)
+
+
+def _fetch_definitions(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for module, names in _DEFINITIONS.items():
+        command = [go(), "mod", "download", "-json", module]
+        environment = os.environ | {"GOTOOLCHAIN": "local", "GOFLAGS": ""}
+        answer = subprocess.run(
+            command, cwd=folder, env=environment, check=True, capture_output=True
+        )
+        for name in names:
+            source = Path(json.loads(answer.stdout)["Dir"]) / name
+            (folder / source.name).write_bytes(source.read_bytes())
 
 
 def go() -> str:
