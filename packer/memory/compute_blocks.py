@@ -54,13 +54,13 @@ def block_kinds(model: ModelFile) -> BlockKinds:
         (
             _behaviour(model, sizes, block),
             _fuses(row),
-            tuple((stem, shape) for stem, shape, _ in row),
+            tuple((stem, shape, _visible_type(stem, shape, kind)) for stem, shape, kind in row),
         )
         for block, row in enumerate(rows)
     ]
     types = [(_behaviour(model, sizes, block), tuple(row)) for block, row in enumerate(rows)]
     outside = tuple(
-        (tensor.name, tensor.shape)
+        (tensor.name, tensor.shape, tensor.type.name)
         for tensor in model.tensors
         if not tensor.name.startswith("blk.")
     )
@@ -184,6 +184,12 @@ def _fuses(row: Sequence[tuple[str, tuple[int, ...], str]]) -> bool:
     types = {stem: kind for stem, _, kind in row}
     routed, shared = types.get("ffn_up_exps.weight"), types.get("ffn_up_shexp.weight")
     return routed is not None and routed == shared and routed not in _PLAIN_TYPES
+
+
+def _visible_type(stem: str, shape: tuple[int, ...], kind: str) -> str:
+    """Type of a tensor, where it can be that of a result: matrices are only multiplied with."""
+    is_matrix = len(shape) > 1 and stem.endswith(".weight") and "conv" not in stem
+    return "" if is_matrix else kind
 
 
 def _unusual_types(model: ModelFile) -> tuple[tuple[str, str], ...]:

@@ -12,7 +12,7 @@ from packer.domain.basis import Basis
 from packer.domain.model import ModelFile
 from packer.domain.server_options import ServerOptions
 from packer.memory.compute_graphs.registry import is_known
-from packer.memory.compute_peaks import Peaks
+from packer.memory.compute_program import Peaks
 from packer.memory.compute_reservations import reserved_peaks
 from packer.memory.layer_split import Layout
 from packer.memory.part import NOTHING, Part

@@ -31,9 +31,10 @@ def allocation_bytes(tensor: GraphTensor, *, is_card: bool) -> int:
         return size
     if tensor.operation == "flash_attn":
         return _with_scratch(tensor, size)
-    rest = tensor.shape[0] % _ROW_PADDING
-    if rest and tensor.type.is_quantized:
-        size += tensor.type.row_bytes(_ROW_PADDING - rest)
+    if tensor.type.is_quantized:
+        rest = tensor.shape[0] % _ROW_PADDING
+        if rest:
+            size += tensor.type.row_bytes(_ROW_PADDING - rest)
     return size
 
 

@@ -1,146 +1,179 @@
-"""Peaks of one context's graphs as a function of its cells: simulated at few, exact in between."""
+"""Peaks of one context's graphs: each kind of graph is built once, its sizes left open."""
 
-from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from packer.domain.model import ModelFile
-from packer.memory.compute_allocator import GraphAllocator
 from packer.memory.compute_blocks import BlockChoice
+from packer.memory.compute_extent import Symbols
 from packer.memory.compute_graphs.context import Batch, GraphContext
 from packer.memory.compute_graphs.model_graph import ModelGraph
 from packer.memory.compute_graphs.registry import build_graph
+from packer.memory.compute_lifetimes import lifetimes
+from packer.memory.compute_program import Allocated, Peaks, Program
 from packer.memory.compute_scheduler import Scheduler
 from packer.memory.hyperparameters import HyperParameters
 
-Peaks = tuple[int, ...]
+# Programs of one kind of batch, and answers, that are remembered.
+_MOST_PROGRAMS = 64
+_MOST_ANSWERS = 1024
 
 
 @dataclass(frozen=True)
 class Reservation:
-    """What one context reserves graphs for.
+    """What one context reserves graphs for, whatever its cells, slots and batches are.
 
     Attributes:
-        context: Devices and caches; its cells are replaced by those asked for.
-        batches: Batches graphs are built for.
+        context: Devices and cache types; cells and slots are replaced by those asked for.
         choice: Blocks that are built.
         is_pipelined: Whether inputs exist several times.
         offloads_operations: Whether large operations on host weights run on a card.
-        window_cells: Cells of sliding-window layers; None when they follow the others.
+        is_unified: Whether all slots share one cache.
+        has_window: Whether sliding-window layers have cells of their own.
         is_empty: Whether no slot has tokens yet; else every cell is taken.
     """
 
     model: ModelFile
     sizes: HyperParameters
     context: GraphContext
-    batches: tuple[Batch, ...]
     choice: BlockChoice
     is_pipelined: bool
     offloads_operations: bool
-    window_cells: int | None
+    is_unified: bool
+    has_window: bool
     is_empty: bool
 
 
 @dataclass(frozen=True)
-class _Point:
-    """Peaks at one number of cells.
+class Occasion:
+    """One batch in one context.
 
     Attributes:
-        decisions: Every choice of the allocator on the way there.
-        is_settled: Whether the blocks that were left out would have changed nothing.
+        cells, window_cells: Cells per stream.
+        states: Recurrent states in memory, one per slot.
     """
 
-    peaks: Peaks
-    decisions: tuple[int, ...]
-    is_settled: bool
+    batch: Batch
+    cells: int
+    window_cells: int
+    states: int
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """Values of the symbols that ``opened`` puts in place of numbers."""
+        batch = self.batch
+        return (
+            batch.tokens_per_sequence,
+            batch.sequences,
+            batch.outputs,
+            self.cells,
+            self.window_cells,
+            self.states,
+        )
+
+    @property
+    def kind(self) -> tuple[bool, ...]:
+        """Which numbers are one or equal: those are not left open."""
+        batch = self.batch
+        return (
+            batch.tokens == batch.sequences,
+            batch.sequences == 1,
+            batch.outputs == batch.tokens,
+            batch.outputs == batch.sequences,
+            self.states == batch.sequences,
+        )
+
+    def opened(self, symbols: Symbols) -> "Occasion":
+        """The same with symbols in place of numbers."""
+        has_single_tokens, has_one_sequence, has_all, has_one_output, has_own_states = self.kind
+        each = 1 if has_single_tokens else symbols.extent(0)
+        sequences = 1 if has_one_sequence else symbols.extent(1)
+        outputs = sequences if has_one_output else symbols.extent(2)
+        tokens = each * sequences
+        return Occasion(
+            Batch(tokens, sequences, tokens if has_all else outputs),
+            symbols.extent(3),
+            symbols.extent(4),
+            sequences if has_own_states else symbols.extent(5),
+        )
 
 
-class PeakCurve:
-    """Peaks over cells.
-
-    Sizes of all tensors are a constant plus a multiple of the cells. Where the allocator takes the
-    same decisions at two numbers of cells it takes them in between too, because each is a
-    comparison of two such sizes; so the peaks in between lie on a straight line.
-    """
+class ReservedPeaks:
+    """Peaks of all graphs of one reservation."""
 
     def __init__(self, reservation: Reservation) -> None:
-        """A curve without points yet."""
+        """No graph is built yet."""
         self._reservation = reservation
-        self._points: dict[int, _Point] = {}
-        self._cells: list[int] = []
+        self._programs: dict[tuple[bool, ...], list[Program]] = {}
+        self._answers: dict[Occasion, Allocated] = {}
 
-    def at(self, cells: int) -> Peaks | None:
+    def of(self, occasions: Sequence[Occasion]) -> Peaks | None:
         """Bytes every backend must reserve, the host last; None if too few blocks are built."""
-        point = self._points.get(cells)
-        if point is None:
-            between = self._between(cells)
-            if between is not None:
-                return between
-            point = self._points[cells] = self._simulate(cells)
-            insort(self._cells, cells)
-        return point.peaks if point.is_settled else None
-
-    def _between(self, cells: int) -> Peaks | None:
-        """Peaks between two neighbours of equal decisions."""
-        place = bisect_left(self._cells, cells)
-        if not 0 < place < len(self._cells):
+        found = [self._allocated(occasion) for occasion in occasions]
+        if not all(part.is_settled for part in found):
             return None
-        low, high = self._cells[place - 1], self._cells[place]
-        first, second = self._points[low], self._points[high]
-        if not first.is_settled or first.decisions != second.decisions:
-            return None
-        return tuple(
-            before + (after - before) * (cells - low) // (high - low)
-            for before, after in zip(first.peaks, second.peaks, strict=True)
-        )
+        if len(found) == 1:
+            return found[0].peaks
+        return tuple(max(sizes) for sizes in zip(*(part.peaks for part in found), strict=True))
 
-    def _simulate(self, cells: int) -> _Point:
-        """Peaks by building and allocating the graphs."""
-        reservation, window = self._reservation, self._reservation.window_cells
-        context = replace(
-            reservation.context,
-            cells=cells,
-            window_cells=cells if window is None else window,
-            positions=reservation.context.positions if reservation.is_empty else cells,
-            blocks=reservation.choice.blocks,
-        )
-        points = [
-            self._allocate(replace(context, streams=min(context.streams, batch.sequences)), batch)
-            for batch in reservation.batches
-        ]
-        peaks = tuple(max(sizes) for sizes in zip(*(point.peaks for point in points), strict=True))
-        winners = tuple(
-            int(size == peak)
-            for point in points
-            for size, peak in zip(point.peaks, peaks, strict=True)
-        )
-        return _Point(
-            peaks,
-            sum((point.decisions for point in points), winners),
-            all(point.is_settled for point in points),
-        )
+    def _allocated(self, occasion: Occasion) -> Allocated:
+        """Peaks of one batch's graph, remembered."""
+        found = self._answers.get(occasion)
+        if found is None:
+            if len(self._answers) >= _MOST_ANSWERS:
+                self._answers.clear()
+            found = self._answers[occasion] = self._run(occasion)
+        return found
 
-    def _allocate(self, context: GraphContext, batch: Batch) -> _Point:
-        """Peaks of one batch's graph."""
-        reservation = self._reservation
-        graph = ModelGraph(reservation.model, reservation.sizes, context, batch)
-        build_graph(graph)
-        scheduler = Scheduler(
-            context.host,
-            is_pipelined=reservation.is_pipelined,
-            offloads_operations=reservation.offloads_operations,
-        )
-        scheduled = scheduler.schedule(graph.graph)
-        pairs = _identities(graph, reservation.choice.repeats)
-        allocator = GraphAllocator(scheduler.alignments(), scheduler.size_of)
-        watched = {identity for pair in pairs for identity in pair}
-        peaks = allocator.run(scheduled.leaves, scheduled.nodes, watched)
-        pictures = allocator.pictures
-        is_settled = all(pictures[first] == pictures[second] for first, second in pairs)
-        return _Point(peaks, allocator.decisions, is_settled)
+    def _run(self, occasion: Occasion) -> Allocated:
+        """Peaks by a program that fits, else by a new one."""
+        programs = self._programs.setdefault(occasion.kind, [])
+        values = occasion.values
+        for place, program in enumerate(programs):
+            found = program.run(values)
+            if found is not None:
+                if place:
+                    programs.insert(0, programs.pop(place))
+                return found
+        symbols = Symbols(values)
+        program = graph_program(self._reservation, occasion.opened(symbols), symbols)
+        programs.insert(0, program)
+        del programs[_MOST_PROGRAMS:]
+        found = program.run(values)
+        if found is None:
+            raise AssertionError("a program passes its own checks")
+        return found
 
 
-def _identities(graph: ModelGraph, repeats: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Identities of the block results that are compared."""
+def graph_program(reservation: Reservation, occasion: Occasion, symbols: Symbols) -> Program:
+    """The program of one graph, built with numbers or with symbols."""
+    base, batch = reservation.context, occasion.batch
+    context = replace(
+        base,
+        streams=1 if reservation.is_unified else batch.sequences,
+        cells=occasion.cells,
+        window_cells=occasion.window_cells if reservation.has_window else occasion.cells,
+        positions=base.positions if reservation.is_empty else occasion.cells,
+        states=occasion.states,
+        blocks=reservation.choice.blocks,
+    )
+    graph = ModelGraph(reservation.model, reservation.sizes, context, batch)
+    build_graph(graph)
+    scheduler = Scheduler(
+        context.host,
+        is_pipelined=reservation.is_pipelined,
+        offloads_operations=reservation.offloads_operations,
+    )
+    scheduled = scheduler.schedule(graph.graph)
     ends = graph.block_ends
-    return [(id(ends[first]), id(ends[second])) for first, second in repeats]
+    pairs = reservation.choice.repeats
+    watched = sorted({place for pair in pairs for place in pair})
+    found = lifetimes(
+        scheduler.alignments(),
+        scheduler.size_of,
+        scheduled.leaves,
+        scheduled.nodes,
+        [ends[place] for place in watched],
+    )
+    repeats = [(watched.index(first), watched.index(second)) for first, second in pairs]
+    return Program(symbols, found, repeats)

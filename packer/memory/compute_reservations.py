@@ -1,4 +1,4 @@
-"""Reservations of contexts, remembered: equal graphs of any context share one curve of peaks."""
+"""Reservations of contexts, remembered: equal graphs of any context share their peaks."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -20,7 +20,8 @@ from packer.memory.compute_context import (
     single_batch,
 )
 from packer.memory.compute_graphs.context import Batch
-from packer.memory.compute_peaks import PeakCurve, Peaks, Reservation
+from packer.memory.compute_peaks import Occasion, Reservation, ReservedPeaks
+from packer.memory.compute_program import Peaks
 from packer.memory.hyperparameters import HyperParameters, read_hyperparameters
 from packer.memory.identity_cache import derived_once
 from packer.memory.kv_cache import window_cells
@@ -29,7 +30,7 @@ from packer.memory.resolution import ResolvedContext
 from packer.memory.tensor_override import has_overrides
 
 _REPETITIONS = (3, 6, None)
-_MOST_CURVES = 1024
+_MOST_RESERVATIONS = 1024
 # From this ratio on the batch of one token per slot never needs more than the prompt's.
 _PROMPT_DOMINATES = 8
 # Their inputs grow with the square of one sequence's tokens, so one sequence needs most.
@@ -65,18 +66,13 @@ def reserved_peaks(
         KeyError: The file lacks a tensor, or its nextn blocks are not modelled.
     """
     asked = _Asked(model, context, layout, options, has_flash_attention, build, is_empty, adapters)
-    known = _known(model)
-    key = asked.key
-    curves = known.get(key)
-    if curves is None:
-        curves = known[key] = _Curves(asked)
-    return curves.at(context.cells_per_slot)
-
-
-@derived_once
-def _known(model: ModelFile) -> dict[Hashable, "_Curves"]:
-    """Curves of one model by what was asked."""
-    return {}
+    known, key = _known(model).choices, asked.key
+    choices = known.get(key)
+    if choices is None:
+        if len(known) >= _MOST_RESERVATIONS:
+            known.clear()
+        choices = known[key] = _Choices(asked)
+    return choices.peaks(asked.occasions)
 
 
 @dataclass(frozen=True)
@@ -98,23 +94,22 @@ class _Asked:
         return read_hyperparameters(self.model)
 
     @property
-    def window(self) -> int | None:
-        """Cells of sliding-window layers; None when they follow the others."""
-        cells = window_cells(self.sizes, self.context)
-        return None if cells == self.context.cells_per_slot else cells
+    def has_window(self) -> bool:
+        """Whether sliding-window layers have cells of their own."""
+        return self._window_cells != self.context.cells_per_slot
 
     @property
-    def _picked_cells(self) -> int:
-        """Cells an indexer picks: as many as there are, up to its limit."""
-        prefix = f"{self.model.architecture}.attention.indexer"
-        limit = self.model.metadata.get(f"{prefix}.top_k", 0)
-        block = self.model.metadata.get(f"{prefix}.block_size", 1)
-        if not isinstance(limit, int) or not isinstance(block, int):
-            return 0
-        return min(self.context.cells_per_slot, limit * max(1, block))
+    def _window_cells(self) -> int:
+        return window_cells(self.sizes, self.context)
 
     @property
-    def batches(self) -> tuple[Batch, ...]:
+    def occasions(self) -> tuple[Occasion, ...]:
+        """Every graph that can decide a buffer."""
+        cells, window, slots = self.context.cells_per_slot, self._window_cells, self.context.slots
+        return tuple(Occasion(batch, cells, window, slots) for batch in self._batches)
+
+    @property
+    def _batches(self) -> tuple[Batch, ...]:
         """Batches whose graphs can decide a buffer."""
         prompt = prompt_batch(self.context, self.build)
         if self.model.architecture in _LONG_SEQUENCES:
@@ -126,18 +121,17 @@ class _Asked:
 
     @property
     def key(self) -> Hashable:
-        """Equal for questions that differ in cells alone."""
+        """Equal for questions that differ in cells, slots and batches alone."""
         context, options = self.context, self.options
         return (
             self.layout,
-            prompt_batch(context, self.build),
-            context.streams,
+            context.streams == 1,
             context.type_k.ggml_id,
             context.type_v.ggml_id,
             context.rollback_depth,
             context.is_cache_offloaded,
             context.is_nextn,
-            self.window,
+            self.has_window,
             self.has_flash_attention,
             options.flash_attention is FlashAttention.OFF,
             options.op_offload,
@@ -145,7 +139,6 @@ class _Asked:
             (options.embedding, options.reranking, options.pooling),
             (options.override_tensors, options.cpu_moe),
             (options.cpu_moe_layers, options.cpu_ffn_layers),
-            self._picked_cells,
             self.is_empty,
             tuple(_shapes(adapter) for adapter in self.adapters),
             "draft-mtp" in options.speculation,
@@ -158,33 +151,54 @@ def _shapes(adapter: ModelFile) -> tuple[Hashable, ...]:
     return tuple((tensor.name, tensor.shape, tensor.type.ggml_id) for tensor in adapter.tensors)
 
 
-class _Curves:
-    """Curves that answer one question, the one with fewest blocks first."""
+class _Choices:
+    """Choices of blocks for one question, those with fewest blocks first."""
 
     def __init__(self, asked: _Asked) -> None:
         self._asked = asked
-        sizes = asked.sizes
-        is_short = asked.context.is_nextn or sizes.architecture in _UNREPEATED
-        is_short = is_short or bool(asked.adapters)
-        self._repetitions = _REPETITIONS[-1:] if is_short else _REPETITIONS
-        self._curves: list[PeakCurve] = []
+        is_short = asked.context.is_nextn or asked.sizes.architecture in _UNREPEATED
+        self._needs_all = is_short or bool(asked.adapters)
+        self._reserved: dict[int, ReservedPeaks] = {}
 
-    def at(self, cells: int) -> Peaks:
-        """Bytes every backend reserves at a number of cells."""
-        for index, repetitions in enumerate(self._repetitions):
-            if index == len(self._curves):
-                self._curves.append(_curve(self._asked, repetitions))
-            peaks = self._curves[index].at(cells)
-            if peaks is not None:
-                return peaks
+    def peaks(self, occasions: tuple[Occasion, ...]) -> Peaks:
+        """Bytes every backend reserves for the largest of some graphs."""
+        last, known = len(_REPETITIONS) - 1, _known(self._asked.model)
+        for index in range(last if self._needs_all else known.enough, last + 1):
+            if index not in self._reserved:
+                self._reserved[index] = _reserved(self._asked, _REPETITIONS[index])
+            found = self._reserved[index].of(occasions)
+            if found is not None:
+                if not self._needs_all:
+                    known.enough = index
+                return found
         raise AssertionError("a graph with every block is always settled")
 
 
-_shared: OrderedDict[Hashable, PeakCurve] = OrderedDict()
+@dataclass
+class _Known:
+    """What was found out about one model.
+
+    Attributes:
+        choices: Choices of blocks by what was asked.
+        enough: Which of the repetitions were enough for the last question; the next is likely to
+            need as many.
+    """
+
+    choices: dict[Hashable, _Choices]
+    enough: int = 0
 
 
-def _curve(asked: _Asked, repetitions: int | None) -> PeakCurve:
-    """The curve for a question and a choice of blocks, shared by questions of equal graphs."""
+@derived_once
+def _known(model: ModelFile) -> _Known:
+    """Everything found out about a model."""
+    return _Known({})
+
+
+_shared: OrderedDict[Hashable, ReservedPeaks] = OrderedDict()
+
+
+def _reserved(asked: _Asked, repetitions: int | None) -> ReservedPeaks:
+    """Peaks for a question and a choice of blocks, shared by questions of equal graphs."""
     model, options, layout = asked.model, asked.options, asked.layout
     context = graph_context(
         model,
@@ -192,7 +206,6 @@ def _curve(asked: _Asked, repetitions: int | None) -> PeakCurve:
         layout,
         options,
         has_flash_attention=asked.has_flash_attention,
-        is_empty=asked.is_empty,
         adapters=asked.adapters,
     )
     overrides = has_overrides(options)
@@ -208,21 +221,21 @@ def _curve(asked: _Asked, repetitions: int | None) -> PeakCurve:
         model=model,
         sizes=asked.sizes,
         context=context,
-        batches=asked.batches,
         choice=choice,
         is_pipelined=is_pipelined(layout, options, asked.context),
         offloads_operations=options.op_offload,
-        window_cells=asked.window,
+        is_unified=asked.context.streams == 1,
+        has_window=asked.has_window,
         is_empty=asked.is_empty,
     )
     by_type = types_count(context.layers, context.host, has_overrides=overrides)
     key = (*_graph_key(asked, choice, by_type), context.layers[-1], context.layers[0])
-    curve = _shared.get(key)
-    if curve is None:
-        curve = _shared[key] = PeakCurve(reservation)
-        if len(_shared) > _MOST_CURVES:
+    found = _shared.get(key)
+    if found is None:
+        found = _shared[key] = ReservedPeaks(reservation)
+        if len(_shared) > _MOST_RESERVATIONS:
             _shared.popitem(last=False)
-    return curve
+    return found
 
 
 def _graph_key(asked: _Asked, choice: BlockChoice, by_type: bool) -> tuple[Hashable, ...]:

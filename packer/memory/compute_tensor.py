@@ -34,19 +34,19 @@ class GraphTensor:
         pin: Backend that the context forces on it.
         backend: Backend it was assigned to.
         uses, views: Operands and views of it that are still to come.
-        offset: Where it lies in its backend's buffer [bytes].
+        block: Number of its memory in its backend's buffer; -1 while it has none.
         is_owned: Whether the allocator holds memory for it now.
     """
 
     __slots__ = (
         "backend",
+        "block",
         "home",
         "is_input",
         "is_output",
         "is_owned",
         "is_weight",
         "name",
-        "offset",
         "operation",
         "pin",
         "root",
@@ -81,7 +81,8 @@ class GraphTensor:
         self.pin = UNASSIGNED
         self.backend = UNASSIGNED
         self.is_input = self.is_output = self.is_weight = self.is_owned = False
-        self.uses = self.views = self.offset = 0
+        self.uses = self.views = 0
+        self.block = -1
         self.name = ""
 
     @property

@@ -1,6 +1,7 @@
 """Best fit over freed blocks: what is reused, what is not, and what that reserves."""
 
-from packer.memory.compute_allocator import GraphAllocator
+from packer.memory.compute_allocator import GIVE, TAKE, Replay, replay
+from packer.memory.compute_lifetimes import SizeOf, lifetimes
 from packer.memory.compute_tensor import F32, GraphTensor, tensor_bytes
 
 
@@ -16,9 +17,20 @@ def given(elements: int) -> GraphTensor:
     return made
 
 
+def size(found: GraphTensor, _: int) -> int:
+    return tensor_bytes(found)
+
+
+def allocated(
+    leaves: tuple[GraphTensor, ...], nodes: list[GraphTensor], size_of: SizeOf = size
+) -> Replay:
+    found = lifetimes((128,), size_of, leaves, nodes)
+    sizes = [-(-int(bytes_) // step) * step for bytes_, step in found.sizes]
+    return replay(found.scripts[0], sizes)
+
+
 def peak(*nodes: GraphTensor, leaves: tuple[GraphTensor, ...] = ()) -> int:
-    allocator = GraphAllocator((128,), lambda found, _: tensor_bytes(found))
-    return allocator.run(leaves, nodes)[0]
+    return max(allocated(leaves, list(nodes)).tops)
 
 
 def test_every_block_starts_at_a_multiple_of_the_alignment() -> None:
@@ -58,16 +70,15 @@ def test_a_result_that_leaves_the_graph_is_never_reused() -> None:
 
 
 def test_the_smallest_hole_that_fits_is_taken() -> None:
-    allocator = GraphAllocator((128,), lambda found, _: tensor_bytes(found))
     large, small, end = given(96), given(32), given(32)
     between = given(32)
     nodes = [
         tensor("mul_mat", 32, large),
         tensor("mul_mat", 32, small),
     ]
-    allocator.run((large, between, small, end), nodes)
+    addresses = allocated((large, between, small, end), nodes).addresses
     # The first result goes behind everything, the second into the larger input's hole.
-    assert [node.offset for node in nodes] == [768, 0]
+    assert [addresses[node.block] for node in nodes] == [768, 0]
 
 
 def test_a_view_keeps_what_it_shows() -> None:
@@ -76,29 +87,27 @@ def test_a_view_keeps_what_it_shows() -> None:
     view = GraphTensor("view", F32, (64, 1, 1, 1), (first,))
     view.root = first
     other, last = tensor("mul_mat", 64, source), tensor("mul_mat", 64, view)
-    peak(first, view, other, last, leaves=(source,))
-    assert (first.offset, other.offset, last.offset) == (256, 512, 0)
+    addresses = allocated((source,), [first, view, other, last]).addresses
+    assert [addresses[node.block] for node in (first, other, last)] == [256, 512, 0]
 
 
 def test_scratch_behind_a_result_is_freed_when_its_memory_is_taken_over() -> None:
-    def size(found: GraphTensor, _: int) -> int:
+    def with_scratch(found: GraphTensor, _: int) -> int:
         return tensor_bytes(found) * (4 if found.operation == "flash_attn" else 1)
 
     source = given(64)
     attended = tensor("flash_attn", 64, source)
     scaled = tensor("scale", 64, attended)
     last = tensor("mul_mat", 64, scaled)
-    allocator = GraphAllocator((128,), size)
-    allocator.run((source,), (attended, scaled, last))
-    assert (attended.offset, scaled.offset, last.offset) == (256, 256, 0)
+    addresses = allocated((source,), [attended, scaled, last], with_scratch).addresses
+    assert [addresses[node.block] for node in (attended, scaled, last)] == [256, 256, 0]
 
 
-def test_equal_decisions_at_two_sizes_mean_equal_choices() -> None:
-    def decisions(elements: int) -> tuple[int, ...]:
-        source = given(elements)
-        first = tensor("mul_mat", elements, source)
-        allocator = GraphAllocator((128,), lambda found, _: tensor_bytes(found))
-        allocator.run((source,), (first, tensor("mul_mat", 32, first)))
-        return allocator.decisions
-
-    assert decisions(64) == decisions(4096) != decisions(1)
+def test_the_last_of_equal_holes_is_taken_and_neighbours_join() -> None:
+    takes = [(TAKE, block, 0, 0) for block in range(5)]
+    holes = [(GIVE, 0, 0, 0), (GIVE, 2, 0, 0)]
+    again = replay([*takes, *holes, (TAKE, 5, 0, 0)], (128, 256))
+    assert again.addresses[5] == 256
+    joined = [*takes, *holes, (GIVE, 1, 0, 0), (TAKE, 5, 1, 0)]
+    assert replay(joined, (128, 256)).addresses[5] == 0
+    assert max(again.tops) == 5 * 128

@@ -1,0 +1,214 @@
+"""A graph's way through the allocator, for every batch and context that passes the same checks."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from packer.memory.compute_allocator import Replay, Step, replay
+from packer.memory.compute_extent import (
+    IS_NEGATIVE,
+    IS_ZERO,
+    Check,
+    Size,
+    Symbols,
+    factors_of,
+    is_never_above,
+    terms_of,
+)
+from packer.memory.compute_lifetimes import Lifetimes
+
+Peaks = tuple[int, ...]
+
+# Regions of a program in which the allocator decides alike; the steps are taken in the others.
+_MOST_REGIONS = 24
+# Finding a region costs as much as taking all steps some twenty times.
+_MISSES_WORTH_A_REGION = 12
+
+
+@dataclass(frozen=True)
+class Allocated:
+    """Bytes every backend must reserve for one graph.
+
+    Attributes:
+        peaks: Bytes, the host last.
+        is_settled: Whether the blocks that were left out would have changed nothing.
+    """
+
+    peaks: Peaks
+    is_settled: bool
+
+
+class Products:
+    """Products of symbols that sums are made of."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[int, int] = {}
+        self._factors: list[tuple[int, ...]] = []
+
+    def sum_of(self, size: Size) -> "Sum":
+        """A size as a sum over the products."""
+        return Sum(self._numbered(terms_of(size).items()))
+
+    def check_of(self, check: Check, answer: int) -> "KnownCheck":
+        """A check as one on a sum over the products."""
+        kind, terms = check
+        return KnownCheck(kind, Sum(self._numbered(terms)), answer)
+
+    def values(self, symbols: Sequence[int]) -> list[int]:
+        """Values of all products."""
+        return [prod([symbols[symbol] for symbol in factors]) for factors in self._factors]
+
+    def _numbered(self, terms: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+        return tuple((self._number(product), factor) for product, factor in terms)
+
+    def _number(self, product: int) -> int:
+        if product not in self._numbers:
+            self._numbers[product] = len(self._factors)
+            self._factors.append(factors_of(product))
+        return self._numbers[product]
+
+
+class Sum:
+    """A sum over numbered products."""
+
+    __slots__ = ("_terms",)
+
+    def __init__(self, terms: tuple[tuple[int, int], ...]) -> None:
+        """A sum of ``factor`` times the product ``number``."""
+        self._terms = terms
+
+    def of(self, products: Sequence[int]) -> int:
+        """Its value."""
+        total = 0
+        for number, factor in self._terms:
+            total += products[number] * factor
+        return total
+
+
+class KnownCheck:
+    """A check with the answer it had."""
+
+    __slots__ = ("_answer", "_kind", "_sum")
+
+    def __init__(self, kind: int, total: Sum, answer: int) -> None:
+        self._kind = kind
+        self._sum = total
+        self._answer = answer
+
+    def passes(self, products: Sequence[int]) -> bool:
+        """Whether the answer is the same."""
+        total = self._sum.of(products)
+        if self._kind == IS_ZERO:
+            return (total == 0) == self._answer
+        if self._kind == IS_NEGATIVE:
+            return (total < 0) == self._answer
+        return total % self._kind == self._answer
+
+
+@dataclass(frozen=True)
+class _Region:
+    """Batches and contexts for which the allocator decides alike."""
+
+    checks: list[KnownCheck]
+    tops: list[list[Sum]]
+    is_settled: bool
+
+    def run(self, products: Sequence[int]) -> Allocated | None:
+        """Peaks; None if these products lie outside."""
+        for check in self.checks:
+            if not check.passes(products):
+                return None
+        peaks = tuple([max([top.of(products) for top in tops]) for tops in self.tops])
+        return Allocated(peaks, self.is_settled)
+
+
+class Program:
+    """Checks, sizes and steps of one graph."""
+
+    def __init__(
+        self, symbols: Symbols, lifetimes: Lifetimes, repeats: Sequence[tuple[int, int]]
+    ) -> None:
+        """The program of a graph that was built with ``symbols``.
+
+        Args:
+            symbols: What the graph depends on, with every check that was left behind.
+            lifetimes: What the allocator is asked to do.
+            repeats: Pairs of watched operations behind which it must look the same.
+        """
+        self._products = Products()
+        self._checks = _checks(self._products, symbols)
+        self._open_sizes = lifetimes.sizes
+        self._sizes = [
+            (self._products.sum_of(size), alignment) for size, alignment in lifetimes.sizes
+        ]
+        self._copies = lifetimes.copies
+        self._repeats = tuple(repeats)
+        # Cards in the middle of a model do the same.
+        self._scripts: list[tuple[Step, ...]] = list(dict.fromkeys(lifetimes.scripts))
+        self._places = [self._scripts.index(script) for script in lifetimes.scripts]
+        self._regions: list[_Region] = []
+        self._misses = 0
+
+    def run(self, values: Sequence[int]) -> Allocated | None:
+        """Bytes for symbols of these values; None if a check fails: the graph is another one."""
+        products = self._products.values(values)
+        for check in self._checks:
+            if not check.passes(products):
+                return None
+        for region in self._regions:
+            found = region.run(products)
+            if found is not None:
+                return found
+        self._misses += 1
+        if self._misses >= _MISSES_WORTH_A_REGION and len(self._regions) < _MOST_REGIONS:
+            self._misses = 0
+            self._regions.append(self._region(values))
+        return self.stepped(products)
+
+    def stepped(self, products: Sequence[int]) -> Allocated:
+        """Bytes for products of these values, by taking every step."""
+        sizes = [_padded(size.of(products), alignment) for size, alignment in self._sizes]
+        replays = [replay(script, sizes) for script in self._scripts]
+        peaks = [max(found.tops, default=0) for found in replays]
+        return Allocated(tuple(peaks[place] for place in self._places), self._is_settled(replays))
+
+    def _region(self, values: Sequence[int]) -> _Region:
+        """Where the allocator decides as it does for these values."""
+        symbols = Symbols(values)
+        sizes = [_padded(symbols.adopted(size), step) for size, step in self._open_sizes]
+        replays = [replay(script, sizes) for script in self._scripts]
+        tops = [[self._products.sum_of(top) for top in _highest(found.tops)] for found in replays]
+        is_settled = self._is_settled(replays)
+        return _Region(
+            _checks(self._products, symbols),
+            [tops[place] for place in self._places],
+            is_settled,
+        )
+
+    def _is_settled(self, replays: Sequence[Replay]) -> bool:
+        """Whether the allocator looks the same at the ends of repeated blocks."""
+        return all(
+            self._copies[first] == self._copies[second]
+            and all(found.pictures[first] == found.pictures[second] for found in replays)
+            for first, second in self._repeats
+        )
+
+
+def _padded(size: int, alignment: int) -> int:
+    return size + -size % alignment
+
+
+def _checks(products: Products, symbols: Symbols) -> list[KnownCheck]:
+    """Checks on symbols; those with fewest terms first, which fail most often."""
+    ordered = sorted(symbols.answers.items(), key=lambda item: (len(item[0][1]), item[0][0]))
+    return [products.check_of(check, answer) for check, answer in ordered]
+
+
+def _highest(tops: Sequence[Size]) -> list[Size]:
+    """Sizes one of which is the largest, whatever the symbols are."""
+    kept: list[Size] = []
+    for top in tops:
+        if not any(is_never_above(top, other) for other in kept):
+            kept = [other for other in kept if not is_never_above(other, top)]
+            kept.append(top)
+    return kept or [0]
