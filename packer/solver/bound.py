@@ -49,9 +49,14 @@ def prove_bound(
     most_leaves: int = 1,
     target: int | None = None,
     may_go_on: Callable[[], bool] = lambda: True,
+    seconds: float = 1e6,
 ) -> ProvenBound:
-    """The bound; branching stops at ``most_leaves``, at ``target``, or when told to."""
+    """The bound; branching stops at ``most_leaves``, at ``target``, or when told to.
+
+    No solve of the relaxation takes longer than ``seconds``; one that would proves nothing new.
+    """
     relaxation = Relaxation(instance, columns)
+    relaxation.limit_time(seconds)
     root = relaxation.solve() or relaxation.idle()
     root = add_functions(relaxation, root, function_rounds, may_go_on)
     scale = price_scale(instance)

@@ -43,9 +43,11 @@ class BudgetSearch:
         columns: Columns,
         styles: Sequence[FillStyle],
         may_go_on: Callable[[], bool],
+        seconds: float,
     ) -> None:
         self.geometry, self.columns = geometry, columns
         self.relaxation = Relaxation(geometry.instance, columns)
+        self.relaxation.limit_time(seconds)
         self.styles, self.may_go_on = styles, may_go_on
         self.wares = _wares(geometry)
         types = len(geometry.instance.node_types)

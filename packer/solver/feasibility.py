@@ -46,7 +46,7 @@ def can_be_placed(part: Part, clock: Clock, effort: float, *, certain: bool = Fa
     if _has_homeless_item(required, clock):
         return Answer.IMPOSSIBLE
     geometry = build_geometry(instance)
-    if _first_fit_works(geometry, kept):
+    if _first_fit_works(geometry, kept, clock):
         return Answer.POSSIBLE
     if not certain and _relaxation_refuses(required):
         return Answer.IMPOSSIBLE
@@ -65,9 +65,11 @@ def _has_homeless_item(instance: Instance, clock: Clock) -> bool:
     return any(item.count and i not in placeable for i, item in enumerate(instance.items))
 
 
-def _first_fit_works(geometry: Geometry, kept: Sequence[Sequence[int]]) -> bool:
+def _first_fit_works(
+    geometry: Geometry, kept: Sequence[Sequence[int]], clock: Clock
+) -> bool:
     packing = Packing(geometry)
-    FirstFit(packing, build_columns(geometry.instance, kept)).place_all()
+    FirstFit(packing, build_columns(geometry.instance, kept)).place_all(may_go_on=clock.has_time)
     return not packing.missing() and packing.affinity_holds()
 
 

@@ -1,6 +1,6 @@
 """First-fit-decreasing: the baseline every plan is compared with, and the first valid plan."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -89,12 +89,16 @@ class FirstFit:
         }
         return sorted(size, key=lambda i: (i not in wanted, -size[i], i))
 
-    def place_all(self, order: Iterable[int] | None = None) -> None:
-        """Place every missing replica that finds room."""
+    def place_all(
+        self,
+        order: Iterable[int] | None = None,
+        may_go_on: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Place every missing replica that finds room, while there is time."""
         missing = self.packing.missing()
         for i in self.decreasing() if order is None else order:
             for _ in range(missing.get(i, 0)):
-                choice = self.find(i)
+                choice = self.find(i) if may_go_on() else None
                 if choice is None:
                     break
                 self.take(choice)

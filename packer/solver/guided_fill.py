@@ -87,7 +87,9 @@ class _Fill:
             self._fill_type(t, prices)
             self.filled.add(t)
             prices = prices if int(self.left.sum()) == before else None
-        FirstFit(self.packing, self.columns, self.allowed).place_all()
+        if self.may_go_on():
+            rest = FirstFit(self.packing, self.columns, self.allowed)
+            rest.place_all(may_go_on=self.may_go_on)
 
     def _place_partners(self) -> None:
         """Items bound by affinity come first, partners before who needs them."""
@@ -98,7 +100,7 @@ class _Fill:
             for name in one.items
         }
         order = [i for i in self.first_fit.decreasing() if self.names[i] in bound]
-        self.first_fit.place_all(order)
+        self.first_fit.place_all(order, self.may_go_on)
         for i in order:
             self.left[i] = 0
 
@@ -191,7 +193,7 @@ class _Fill:
         placer = FirstFit(self.packing, _chosen(self.columns, pool), self.allowed)
         for i in sorted(wide, key=lambda i: (-wide[i], i)):
             while self.left[i]:
-                choice = placer.find(i)
+                choice = placer.find(i) if self.may_go_on() else None
                 if choice is None:
                     break
                 placer.take(choice)

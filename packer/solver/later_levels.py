@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from packer.solver.exact import ExactModel
 from packer.solver.exact_spots import Expression
 from packer.solver.geometry import Geometry
-from packer.solver.instance import Placed
+from packer.solver.instance import Instance, Placed
 from packer.solver.levels import EXACT_VARIABLES
 from packer.solver.packing import Packing
 from packer.solver.search import run_search
@@ -54,7 +54,7 @@ def later_levels(
             (_used(geometry, placed), stage.on_used),
             (range(len(geometry.gpu_node)), stage.on_all),
         ):
-            if not share:
+            if not share or not clock.has_time():
                 continue
             exact = _model(geometry, kept, gpus, reached)
             if exact is None:
@@ -68,6 +68,13 @@ def later_levels(
             break
         reached.append((stage.level, value))
     return placed
+
+
+def has_later_levels(instance: Instance) -> bool:
+    """Whether anything is asked for after the objective."""
+    moves = instance.current is not None and bool(instance.current.placed)
+    penalties = any(one.penalty for item in instance.items for one in item.alternatives)
+    return moves or penalties or instance.even_headroom
 
 
 def _stages(geometry: Geometry) -> Iterator[_Stage]:

@@ -103,6 +103,7 @@ def prove(run: Incumbent, most_leaves: int) -> None:
             most_leaves=most_leaves,
             target=run.objective,
             may_go_on=run.clock.has_time,
+            seconds=run.clock.left,
         )
     )
 
@@ -119,7 +120,7 @@ def fill(run: Incumbent, style: FillStyle) -> None:
 def first_fit(run: Incumbent) -> None:
     """First-fit-decreasing: no plan is worse than it."""
     packing = Packing(run.geometry)
-    FirstFit(packing, run.columns).place_all()
+    FirstFit(packing, run.columns).place_all(may_go_on=run.clock.has_time)
     run.offer("first fit", packing)
 
 
@@ -129,7 +130,9 @@ def buy(run: Incumbent) -> None:
     if run.objective is None or len(costs[costs > 0]) < 2:
         return
     styles = (QUICK, FillStyle(sample=100, smallest_type_first=True))
-    search = BudgetSearch(run.geometry, run.columns, styles, run.clock.has_time)
+    search = BudgetSearch(
+        run.geometry, run.columns, styles, run.clock.has_time, run.clock.left
+    )
     for packing in search.run(run.bound_value, run.objective, objective_grid(run.instance)):
         run.offer("budget", packing)
 

@@ -175,6 +175,10 @@ class Relaxation:
         self.numerators.append(numerators)
         self._function_rows.append(row)
 
+    def limit_time(self, seconds: float) -> None:
+        """Give up a solve that takes longer than this [s]."""
+        self._solver.SetTimeLimit(max(1, min(2**31 - 1, int(1000 * seconds))))
+
     def set_bounds(self, y: list[tuple[int, int]], z: list[tuple[int, int]]) -> None:
         """Restrict GPUs per class and nodes per type, for branching."""
         for variable, (low, high) in zip(self._y, y, strict=True):

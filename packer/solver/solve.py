@@ -9,11 +9,16 @@ from packer.solver.dominance import undominated
 from packer.solver.incumbent import Incumbent, Report
 from packer.solver.infeasibility import Conflict
 from packer.solver.instance import Instance, Placed
-from packer.solver.later_levels import later_levels
+from packer.solver.later_levels import has_later_levels, later_levels
 from packer.solver.moving import count_moves
 from packer.solver.outcome import Solution, Status
 from packer.solver.phases import EXACT_SPOTS, phases
 from packer.solver.stopping import Limits
+
+LATER_SHARE = 0.2
+"""Share of the time limit kept for the levels after the objective, where there are any."""
+WRITING_SECONDS = 4e-5
+"""Time kept per replica for the answer and its certificate [s]."""
 
 
 def solve(
@@ -29,10 +34,16 @@ def solve(
         progress: Told about every better plan and bound.
     """
     run = Incumbent(instance, limits or Limits(), progress)
+    refined = has_later_levels(instance) and run.has_spots_up_to(4 * EXACT_SPOTS)
+    total = run.limits.time_seconds
+    writing = min(0.1 * total, WRITING_SECONDS * instance.replicas)
+    run.clock.reserved = writing + LATER_SHARE * total * refined
     try:
         if _is_possible(run):
             _run_phases(run)
-            _refine(run)
+            run.clock.reserved = writing
+            if refined:
+                _refine(run)
     except KeyboardInterrupt:
         if run.bound is None:
             raise
@@ -60,12 +71,12 @@ def _run_phases(run: Incumbent) -> None:
 
 def _refine(run: Incumbent) -> None:
     """The levels after the objective."""
-    if run.placed is None or not run.has_spots_up_to(4 * EXACT_SPOTS):
+    if run.placed is None:
         return
     kept = undominated(run.instance, ignore_penalty=False)
     if run.instance.current is not None:
         kept = run.all_alternatives()
-    run.placed = later_levels(run.geometry, run.placed, kept, run.clock, 3.0 * run.limits.effort)
+    run.placed = later_levels(run.geometry, run.placed, kept, run.clock, 2.0 * run.limits.effort)
 
 
 def _solution(run: Incumbent) -> Solution:

@@ -34,9 +34,14 @@ class Limits:
 
 @dataclass
 class Clock:
-    """Wall time of one solve."""
+    """Wall time of one solve.
+
+    Attributes:
+        reserved: Time kept for what comes after the phases that ask this clock [s].
+    """
 
     limits: Limits
+    reserved: float = 0.0
     started: float = field(default_factory=time.perf_counter)
 
     @property
@@ -47,7 +52,7 @@ class Clock:
     @property
     def left(self) -> float:
         """Time left [s], never negative."""
-        return max(0.0, self.limits.time_seconds - self.seconds)
+        return max(0.0, self.limits.time_seconds - self.reserved - self.seconds)
 
     def has_time(self) -> bool:
         """Whether the wall limit is not reached."""
