@@ -4,7 +4,6 @@ Needs the extra ``gpu-packer[remote]``; import this module only when a remote fi
 """
 
 import re
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import httpx2
 from packer.errors import InvalidModelFile, Location, Problem, Unreachable
 from packer.gguf.addresses import without_secrets
 from packer.gguf.byte_ranges import cannot_open
+from packer.gguf.time_limit import TimeLimit
 
 _READ_AHEAD = (4 * 2**20, 16 * 2**20, 64 * 2**20)
 """Bytes of the first, second and any later request: three reach the end of every header in use."""
@@ -53,7 +53,6 @@ class RemoteFile:
             Unreachable: The server does not answer, or not in time.
         """
         self._limits = limits or TimeLimits()
-        self._deadline = time.monotonic() + self._limits.total_seconds
         try:
             self._url = httpx2.URL(url)
         except httpx2.InvalidURL as error:
@@ -63,10 +62,11 @@ class RemoteFile:
         self._requests = 0
         self.size = 0
         self._client = httpx2.Client(timeout=self._limits.stall_seconds, follow_redirects=False)
+        self._limit = TimeLimit(self._limits.total_seconds)
         try:
             self._first = self._request(0, 1)
         except BaseException:
-            self._client.close()
+            self._close()
             raise
 
     def read(self, offset: int, length: int) -> bytes:
@@ -84,7 +84,10 @@ class RemoteFile:
         with self._network_errors():
             for _ in range(_MOST_REDIRECTS + 1):
                 with self._client.stream(
-                    "GET", self._url, headers=self._headers(offset, last)
+                    "GET",
+                    self._url,
+                    headers=self._headers(offset, last),
+                    extensions={"trace": self._limit.watch},
                 ) as r:
                     if r.status_code not in _REDIRECTS:
                         return self._content(r, offset, last)
@@ -146,9 +149,6 @@ class RemoteFile:
             body += chunk
             if len(body) > length:
                 raise self._refused("more bytes than it announced")
-            if time.monotonic() > self._deadline:
-                seconds = self._limits.total_seconds
-                raise Unreachable(f"{self.name}: no whole header within {seconds:g} s")
         if len(body) < length:
             raise self._refused(f"{len(body)} bytes where it announced {length}")
         return bytes(body)
@@ -158,15 +158,22 @@ class RemoteFile:
         """Turn what the network does into one line that names the file."""
         try:
             yield
-        except httpx2.TimeoutException as error:
-            seconds = self._limits.stall_seconds
-            raise Unreachable(f"{self.name}: no answer within {seconds:g} s") from error
-        except httpx2.UnsupportedProtocol as error:
-            raise cannot_open(self.name, str(error)) from error
-        except httpx2.RemoteProtocolError as error:
-            raise self._refused(f"something that is not HTTP: {error}") from error
         except httpx2.TransportError as error:
-            raise Unreachable(f"{self.name}: {error or type(error).__name__}") from error
+            if self._limit.is_over:
+                seconds = self._limits.total_seconds
+                raise Unreachable(f"{self.name}: no whole header within {seconds:g} s") from error
+            raise self._named(error) from error
+
+    def _named(self, error: httpx2.TransportError) -> InvalidModelFile | Unreachable:
+        """The user's error for one of the network."""
+        if isinstance(error, httpx2.TimeoutException):
+            seconds = self._limits.stall_seconds
+            return Unreachable(f"{self.name}: no answer within {seconds:g} s")
+        if isinstance(error, httpx2.UnsupportedProtocol):
+            return cannot_open(self.name, str(error))
+        if isinstance(error, httpx2.RemoteProtocolError):
+            return self._refused(f"something that is not HTTP: {error}")
+        return Unreachable(f"{self.name}: {error or type(error).__name__}")
 
     def _refused(self, answer: str) -> InvalidModelFile:
         return InvalidModelFile(
@@ -178,6 +185,10 @@ class RemoteFile:
             )
         )
 
+    def _close(self) -> None:
+        self._client.close()
+        self._limit.close()
+
     def __enter__(self) -> Self:
         return self
 
@@ -187,7 +198,7 @@ class RemoteFile:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._client.close()
+        self._close()
 
 
 def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:

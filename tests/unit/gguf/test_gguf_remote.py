@@ -263,6 +263,17 @@ def drip(handler: Handler) -> bool:
     return True
 
 
+def drip_lines(handler: Handler) -> bool:
+    """An answer whose lines come byte by byte: no stall, and no end."""
+    handler.wfile.write(b"HTTP/1.1 206 Partial Content\r\nX-Long: ")
+    for _ in range(30):
+        handler.wfile.write(b"G")
+        handler.wfile.flush()
+        time.sleep(0.1)
+    handler.close_connection = True
+    return True
+
+
 def hang_up(handler: Handler) -> bool:
     handler.send_response(206)
     handler.send_header("Content-Range", "bytes 0-999/1000")
@@ -278,6 +289,7 @@ def hang_up(handler: Handler) -> bool:
     [
         (stall, "no answer within 0.3 s"),
         (drip, "no whole header within 1 s"),
+        (drip_lines, "no whole header within 1 s"),
         (status(500), "500"),
         (status(503), "try again later"),
         (status(429), "try again later"),
