@@ -11,7 +11,7 @@ from packer.memory.estimate import estimate_memory
 from tests.llamacpp.oracle import Projected
 
 # A fault of llama.cpp, not a refusal: phi-4 with quantized K and V and several streams has more
-# graph nodes than it makes room for, and the process aborts.
+# graph nodes than it makes room for, and the process aborts: our P0515.
 _GRAPH_OVERFLOW = "ggml-impl.h"
 
 
@@ -19,6 +19,9 @@ def assert_equal(model: ModelFile, argv: Sequence[str], real: Projected) -> None
     """Weights and context equal to the byte; what llama.cpp refuses, we refuse."""
     options = parse_arguments(argv)
     if _GRAPH_OVERFLOW in real.log:
+        with pytest.raises(InvalidInput) as refused:
+            estimate_memory(model, options, ())
+        assert [problem.code for problem in refused.value.problems] == ["P0515"]
         return
     if not real.is_accepted:
         with pytest.raises(InvalidInput):

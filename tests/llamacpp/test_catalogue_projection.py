@@ -43,3 +43,16 @@ def test_weights_and_context_equal_the_real_projection(
     argv = ["llama-server", "-m", str(path), *flags, "--fit", "off", "--no-repack"]
     real = oracle.project(argv)
     assert_equal(model, argv, real)
+
+
+@pytest.mark.parametrize("flags", ["-np 2", "-np 4 -fa on", "-np 1", "-np 4 --kv-unified"])
+def test_a_graph_without_room_is_refused_where_the_real_planner_aborts(
+    oracle: Oracle, tmp_path: Path, flags: str
+) -> None:
+    model = load_model_file("phi-4", "Q4_K_M")
+    path = write_sparse_model(tmp_path / "model.gguf", model)
+    words = f"-c 8192 -ctk q8_0 -ctv q8_0 {flags} --fit off --no-repack".split()
+    argv = ["llama-server", "-m", str(path), *words]
+    real = oracle.project(argv)
+    assert real.is_accepted is (flags == "-np 1" or "unified" in flags)
+    assert_equal(model, argv, real)
