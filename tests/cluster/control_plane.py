@@ -131,6 +131,11 @@ class ControlPlane:
         return path
 
     @property
+    def authority(self) -> KeyPair:
+        """Certificate that signs all others of this cluster."""
+        return self._authority.files
+
+    @property
     def serving(self) -> KeyPair:
         """Certificate and key of the API server, for proxies in front of it."""
         return self._serving

@@ -86,6 +86,10 @@ def replace_slice(plane: ControlPlane, item: Json) -> None:
 
 def empty(plane: ControlPlane) -> None:
     """Remove every node, slice, class and namespace of tests."""
+    query = {"gracePeriodSeconds": "0"}
+    for namespace in plane.read("namespaces", "-l", "gpu-packer-test")["items"]:
+        pods = f"{_CORE}/namespaces/{namespace['metadata']['name']}/pods"
+        plane.connection().send("DELETE", pods, query=query)
     plane.kubectl("delete", "namespaces", "-l", "gpu-packer-test", "--wait", "--timeout=180s")
     cluster = plane.connection()
     for path in _PATHS.values():
@@ -93,7 +97,7 @@ def empty(plane: ControlPlane) -> None:
     for pod in cluster.get(f"{_CORE}/pods")["items"]:
         meta = pod["metadata"]
         where = f"{_CORE}/namespaces/{meta['namespace']}/pods/{meta['name']}"
-        cluster.send("DELETE", where, query={"gracePeriodSeconds": "0"})
+        cluster.send("DELETE", where, query=query)
 
 
 def make_namespace(plane: ControlPlane, name: str, *, security: str = "restricted") -> None:

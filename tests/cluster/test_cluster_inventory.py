@@ -4,6 +4,7 @@ import json
 import resource
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -205,29 +206,32 @@ def test_a_cluster_without_claims_is_too_old_for_them_but_labels_are_read(
 
 @full_only
 def test_a_thousand_nodes_and_four_thousand_pods_are_read_in_ten_seconds(
-    plane: ControlPlane, tmp_path: Path
+    binaries: Binaries, tmp_path: Path
 ) -> None:
     machines = [Machine(f"n{n:04}", L40S, 4, "384Gi", f"z{n % 3}") for n in range(1000)]
     objects: list[Json] = device_classes()
     for machine in machines[:500]:
         objects += [node(machine), published_slice(machine)]
     objects += [labelled_node(machine) for machine in machines[500:]]
-    create_all(plane, objects)
+    out = tmp_path / "inventory.yaml"
+    # A cluster of its own: it is quicker to throw away than to empty.
+    crowded = ControlPlane(binaries)
     try:
-        make_namespace(plane, OTHERS, security="privileged")
-        _crowd(plane, machines, 4000)
-        out = tmp_path / "inventory.yaml"
+        create_all(crowded, objects)
+        make_namespace(crowded, OTHERS, security="privileged")
+        _crowd(crowded, machines, 4000)
         command = [sys.executable, "-m", "packer", "inventory", "--out", str(out)]
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([*command, "--kubeconfig", str(plane.kubeconfig)], check=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+        subprocess.run([*command, "--kubeconfig", str(crowded.kubeconfig)], check=True)
+        after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic() - started
     finally:
-        empty(plane)
+        crowded.stop()
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    print(f"inventory: {seconds:.1f} s of processor time, {after.ru_maxrss / 1024:.0f} MiB")
+    mib = after.ru_maxrss / 1024
+    print(f"inventory: {wall:.1f} s, {seconds:.1f} s of processor time, {mib:.0f} MiB at most")
     # Processor time, so that a busy machine does not fail it; the server's own is not in it.
     assert seconds <= 10
-    assert after.ru_maxrss <= 2**20
+    assert mib <= 1024
     assert out.read_text().count("gpu3:") == 500
 
 
