@@ -31,6 +31,7 @@ from packer.api.estimating import (
     estimate_process,
     estimate_server,
 )
+from packer.api.host_services import host_guarantees, host_services, render_host_services
 from packer.api.inputs import Input, load
 from packer.api.inspecting import cache_costs, inspect, largest_context
 from packer.api.live_inventory import InventoryText, live_inventory
@@ -39,7 +40,7 @@ from packer.api.measurements import Calibration
 from packer.api.planning import plan
 from packer.api.price_books import PriceUpdate, read_price_book, update_prices
 from packer.api.process_speed import ServerEstimate, SpeedQuestion
-from packer.api.reports import catalogue, report, schema_text
+from packer.api.reports import catalogue, difference_text, report, report_difference, schema_text
 from packer.api.saved_plan import (
     explain,
     moves_text,
@@ -77,12 +78,15 @@ __all__ = [
     "comparison_shown",
     "comparison_text",
     "diff",
+    "difference_text",
     "estimate_batch",
     "estimate_command",
     "estimate_process",
     "estimate_server",
     "explain",
     "guarantees",
+    "host_guarantees",
+    "host_services",
     "inspect",
     "largest_context",
     "live_inventory",
@@ -99,7 +103,9 @@ __all__ = [
     "read_plan",
     "read_price_book",
     "render",
+    "render_host_services",
     "report",
+    "report_difference",
     "risk",
     "risk_text",
     "rollout_text",

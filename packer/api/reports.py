@@ -30,11 +30,7 @@ def report(
     Raises:
         InvalidInput: Another format is asked, or none, or the folder is not ours to replace.
     """
-    unknown = [name for name in formats if name not in REPORT_FORMATS]
-    if unknown or not formats:
-        title = f"{', '.join(unknown)} is no report format" if unknown else "no format is named"
-        help_ = f"choose from {', '.join(REPORT_FORMATS)}"
-        raise InvalidInput(Problem("P0482", title, help=help_))
+    _check_formats(formats)
     from packer.files.directory import write_tree
     from packer.report.html import render_html
     from packer.report.json_twin import render_json
@@ -48,6 +44,60 @@ def report(
         texts |= render_csv(plan)
     write_tree(Path(out), texts, "report")
     return tuple(texts)
+
+
+def _check_formats(formats: Sequence[str]) -> None:
+    unknown = [name for name in formats if name not in REPORT_FORMATS]
+    if unknown or not formats:
+        title = f"{', '.join(unknown)} is no report format" if unknown else "no format is named"
+        help_ = f"choose from {', '.join(REPORT_FORMATS)}"
+        raise InvalidInput(Problem("P0482", title, help=help_))
+
+
+def report_difference(
+    old: "Plan",
+    new: "Plan",
+    out: str | Path,
+    *,
+    formats: Sequence[str] = ("html", "markdown", "json"),
+) -> tuple[str, ...]:
+    """Write what changed between two plans, in money first; returns the file names.
+
+    Args:
+        old: The plan before.
+        new: The plan after.
+        out: The folder; made if it is missing.
+        formats: As of ``report``.
+
+    Raises:
+        InvalidInput: As ``report``.
+    """
+    _check_formats(formats)
+    from packer.files.directory import write_tree
+    from packer.report.difference import difference
+    from packer.report.difference_page import render_difference
+    from packer.report.difference_text import difference_csv, difference_markdown
+    from packer.report.json_twin import document_json
+
+    facts = difference(old, new)
+    writers = {
+        "html": render_difference,
+        "markdown": difference_markdown,
+        "json": document_json,
+    }
+    texts = {REPORT_FILES[name]: writers[name](facts) for name in formats if name in writers}
+    if "csv" in formats:
+        texts |= difference_csv(facts)
+    write_tree(Path(out), texts, "difference")
+    return tuple(texts)
+
+
+def difference_text(old: "Plan", new: "Plan") -> str:
+    """What changed between two plans, as Markdown."""
+    from packer.report.difference import difference
+    from packer.report.difference_text import difference_markdown
+
+    return difference_markdown(difference(old, new))
 
 
 def schema_text(document: str) -> str:

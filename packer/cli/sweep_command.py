@@ -40,15 +40,23 @@ def sweep(
     processes: Annotated[
         int, typer.Option(min=0, max=1024, help="Processes at once; 0 is one per processor.")
     ] = 0,
+    effort: Annotated[
+        float,
+        typer.Option(
+            min=0.001,
+            max=1000,
+            help="Solver work for each scenario, alike on every machine; 1 is about a minute.",
+        ),
+    ] = 0.2,
     time_limit: Annotated[
         float,
         typer.Option(
             min=0.1,
             max=86400,
             envvar="GPU_PACKER_TIME_LIMIT",
-            help="Seconds for the solver, for each scenario.",
+            help="Most seconds for the solver, for each scenario.",
         ),
-    ] = 60.0,
+    ] = 600.0,
     gap: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Stop at this proven gap; 0.01 is 1 %.")
     ] = 0.0,
@@ -68,6 +76,7 @@ def sweep(
             engine=engine.value,
             address=address,
             processes=processes,
+            effort=effort,
             time_limit_seconds=time_limit,
             gap=gap,
             seed=seed,

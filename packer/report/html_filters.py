@@ -10,6 +10,7 @@ from packer.plan.cost import CostKind, CostLine
 from packer.plan.headline import Comparison, Way
 from packer.report.card_figures import CardFigures, Part, ProcessFigures
 from packer.report.command_text import command_text
+from packer.report.difference_text import signed
 from packer.report.document import Report
 from packer.report.phrases import chosen_words, cost_name, place_words, replica_words
 from packer.report.svg_cards import Scale, card_svg
@@ -141,6 +142,7 @@ FILTERS: dict[str, Callable[..., object]] = {
     "rate": _rate,
     "ratio": ratio,
     "share_bar": share_bar,
+    "signed": signed,
     "sharing": lambda sharing: SHARING_NAMES[sharing],
     "symbol": symbol,
     "way": lambda one: WAY_NAMES[one],

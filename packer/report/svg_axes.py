@@ -78,6 +78,7 @@ def grid(
     *,
     ticks: Sequence[Fraction] = (),
     spell: Callable[[Fraction], str] | None = None,
+    levels: Sequence[Fraction] | None = None,
 ) -> Iterator[str]:
     """Lines and figures of both axes; ``up`` is drawn on the left.
 
@@ -86,8 +87,9 @@ def grid(
         up: From bottom to top.
         ticks: Values to name on ``across``; round ones if none are given.
         spell: How they are written.
+        levels: Values to name on ``up``; its ticks if not given.
     """
-    for tick in up.ticks:
+    for tick in up.ticks if levels is None else levels:
         y = number(up.at(tick))
         yield f'<path class="g" d="M{number(across.start)} {y}H{number(across.end)}"/>'
         yield text_at("a e", across.start - 7, round(up.at(tick)) + 4, plain(tick))

@@ -63,8 +63,11 @@ def _points(
             f"{answer.bits_per_weight} bits per weight"
         )
         yield mark(0, across.at(x), up.at(y), title, "dot best" if is_best else "dot")
-    for (row, _), (x, y) in zip(front, at, strict=True):
-        is_right = x + 10 + len(row.scenario) * _LETTER > _WIDTH
+    for (row, _), (right, top) in zip(front, at, strict=True):
+        is_right = right + 10 + len(row.scenario) * _LETTER > _WIDTH
         yield text_at(
-            "v e" if is_right else "v", x - 9 if is_right else x + 9, round(y) - 7, row.scenario
+            "v e" if is_right else "v",
+            right - 9 if is_right else right + 9,
+            round(top) - 7,
+            row.scenario,
         )

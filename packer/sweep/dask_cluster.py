@@ -38,7 +38,7 @@ class DaskCluster:
                 client.submit(work, kept, task, pure=False): index
                 for index, task in enumerate(tasks)
             }
-            for future in distributed.as_completed(list(indexes)):
+            for future in distributed.as_completed(list(indexes), loop=client.loop):
                 yield _finished(future, indexes.pop(future))
                 future.release()
 

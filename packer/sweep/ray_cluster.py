@@ -1,5 +1,6 @@
 """Tasks on a Ray cluster that runs already; gpu-packer must be installed on its nodes."""
 
+import socket
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from packer.errors import Unreachable
 from packer.sweep.missing import library
 from packer.sweep.task import Finished, Work, failure_of
 
+_CONNECT_SECONDS = 20
 _AT_ONCE_PER_PROCESSOR = 4
 """Tasks handed to the cluster ahead of time, so that no processor waits for the next."""
 
@@ -33,6 +35,7 @@ class RayCluster:
     def run(self, work: Work, shared: Any, tasks: Sequence[Any]) -> Iterator[Finished]:
         """Every task once, as it comes back."""
         ray = library("ray", "ray")
+        _require_listener(self.address)
         with _connected(ray, self.address):
             self.processes = int(ray.cluster_resources().get("CPU", 1))
             kept = ray.put(shared)
@@ -44,6 +47,18 @@ class RayCluster:
                     running[remote.remote(kept, task)] = index
                 (done,), _ = ray.wait(list(running))
                 yield _finished(ray, done, running.pop(done))
+
+
+def _require_listener(address: str) -> None:
+    """Refuse an address that nobody listens at: Ray would end this very process, not raise."""
+    place = address.removeprefix("ray://")
+    host, _, port = place.rpartition(":")
+    if not port.isdecimal():  # such as "auto"
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise Unreachable(f"no Ray cluster answers at {address}: {failure_of(error)}") from error
 
 
 @contextmanager
