@@ -10,6 +10,7 @@ from packer.domain.demand import Demand, RequestClass
 
 CLASSES = 64
 """Classes of a mix made from quantiles: enough that its p95 is that of the distribution."""
+_STRIDE, _OFFSET = 27, 17
 _Z95 = NormalDist().inv_cdf(0.95)
 
 
@@ -24,7 +25,7 @@ def lognormal_mix(
     inputs = _lognormal_parts(input_p50, input_p95)
     outputs = _lognormal_parts(output_p50, output_p95)
     return tuple(
-        RequestClass(inputs[index], outputs[_reversed_bits(index)], 1 / CLASSES)
+        RequestClass(inputs[index], outputs[_paired(index)], 1 / CLASSES)
         for index in range(CLASSES)
     )
 
@@ -44,10 +45,9 @@ def _phi(z: float) -> float:
     return (1 + erf(z / sqrt(2))) / 2
 
 
-def _reversed_bits(index: int) -> int:
-    """Van der Corput's order of the classes."""
-    bits = CLASSES.bit_length() - 1
-    return int(f"{index:0{bits}b}"[::-1], 2)
+def _paired(index: int) -> int:
+    """Answer's part for a prompt's part: a lattice in which the two are uncorrelated."""
+    return (index * _STRIDE + _OFFSET) % CLASSES
 
 
 def mean_of(mix: Sequence[RequestClass], value: Callable[[RequestClass], float]) -> float:

@@ -87,7 +87,7 @@ def _endpoints(workload: Workload, options: OptionsInFile) -> Iterator[Problem]:
 
 def _replicas(workload: Workload, options: OptionsInFile) -> Iterator[Problem]:
     least = workload.min_available
-    if least is not None and least > workload.replicas:
+    if least is not None and least > workload.replicas and not workload.derives_replicas:
         title = f"{workload.name}: minAvailable is more than there are replicas"
         why = f"{least} of {workload.replicas}"
         help_ = f"write at most minAvailable: {workload.replicas}"

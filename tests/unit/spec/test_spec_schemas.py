@@ -44,7 +44,7 @@ def test_the_schema_is_one(kind: SchemaKind) -> None:
     schema = json_schema(kind)
     Draft202012Validator.check_schema(schema)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert schema["title"] == kind.capitalize()
+    assert schema["title"] == kind.replace("-", " ").capitalize()
     assert schema["description"]
 
 
@@ -66,7 +66,7 @@ def test_plans_pass_their_schema(plan: Any) -> None:
         ("fleet", ("workloads", 0, "context"), "24GB"),
         ("fleet", ("workloads", 0, "slots"), 257),
         ("fleet", ("workloads", 0, "slots"), 1.5),
-        ("fleet", ("workloads", 0, "demand"), {}),
+        ("fleet", ("workloads", 0, "demand"), {"rate": 1}),
         ("fleet", ("workloads", 0, "name"), "Chat"),
         ("fleet", ("defaults", "cacheTypes"), ["q8"]),
         ("fleet", ("metadata",), {}),
