@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 EXAMPLE := examples/02-company-fleet
 
 .DEFAULT_GOAL := help
-.PHONY: llama-server control-plane cluster-test help install demo test unit lint types floors coverage missing-tools lock clean golden memory-table bench speed-table browser-test fuzz mutants long-run
+.PHONY: llama-server control-plane cluster-test help install demo test unit lint types floors coverage missing-tools lock clean golden memory-table bench speed-table demand-table published browser-test fuzz mutants long-run
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -93,6 +93,12 @@ mutants: install ## Change the floors that matter most and see their tests fail 
 
 long-run: install ## 500 random events on 512 cards, a new plan after each
 	$(BIN)/python -m benchmarks.long_run
+
+published: install ## Renew docs/published-measurements.md, then read the difference
+	$(BIN)/python -m benchmarks.published_measurements --write docs/published-measurements.md
+
+demand-table: install ## Queueing formulas beside a simulated server; exit 1 where one is missed
+	$(BIN)/python -m benchmarks.demand_table
 
 browser-test: install ## Open reports in headless Chromium
 	GPU_PACKER_REQUIRE_TOOLS=1 $(PYTEST) -q tests/browser
