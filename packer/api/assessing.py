@@ -1,11 +1,13 @@
 """What a plan can lose or gain before it breaks."""
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from packer.api.inputs import Input
 from packer.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
+    from packer.domain.node import Inventory
     from packer.plan.plan import Plan
     from packer.plan.risk import Risk
 
@@ -14,6 +16,7 @@ def risk(
     inputs: Input,
     plan: "Plan",
     *,
+    terms: str = "",
     time_limit_seconds: float = 5.0,
     total_seconds: float = 300.0,
     seed: int = 1,
@@ -24,6 +27,7 @@ def risk(
     Args:
         inputs: The fleet and the inventory the plan was made from.
         plan: The plan.
+        terms: Terms of payment the plan was made on; empty is as the inventory says.
         time_limit_seconds: Wall time of the solver for each question [s].
         total_seconds: Wall time of all; questions that are left are called not asked [s].
         seed: Seed of every random choice.
@@ -36,8 +40,10 @@ def risk(
     from packer.solver.stopping import Limits
 
     _check(inputs, plan)
+    inventory = _on_terms(inputs, terms) if terms else inputs.inventory
+    _check_nodes(inventory, plan)
     limits = Limits(time_seconds=time_limit_seconds, seed=seed, workers=workers, effort=0.2)
-    return assess(plan, inputs.fleet, inputs.inventory, limits=limits, total_seconds=total_seconds)
+    return assess(plan, inputs.fleet, inventory, limits=limits, total_seconds=total_seconds)
 
 
 def _check(inputs: Input, plan: "Plan") -> None:
@@ -56,6 +62,36 @@ def _check(inputs: Input, plan: "Plan") -> None:
                 help="plan again with these files, or name those the plan was made from",
             )
         )
+
+
+def _on_terms(inputs: Input, terms: str) -> "Inventory":
+    from packer.plan.priced_inventory import as_written, on_terms
+
+    return on_terms(as_written(inputs.inventory, inputs.inventory_sha256), terms).inventory
+
+
+def _check_nodes(inventory: "Inventory", plan: "Plan") -> None:
+    """Refuse other terms of payment or rates: nodes would be missing or cost otherwise."""
+    prices = {
+        pool.node_name(index): pool.price_per_hour
+        for pool in inventory.pools
+        for index in range(pool.nodes)
+    }
+    for node in plan.nodes:
+        if node.is_used and prices.get(node.name, _MISSING) != node.price_per_hour:
+            here = prices.get(node.name, _MISSING)
+            why = "there is none here" if here is _MISSING else f"it costs {here} here"
+            raise InvalidInput(
+                Problem(
+                    "P0923",
+                    f"the plan has a node {node.name} at {node.price_per_hour} per hour",
+                    why=why,
+                    help="name the --terms and the price book the plan was made with",
+                )
+            )
+
+
+_MISSING = Decimal(-1)
 
 
 def risk_text(found: "Risk", form: str = "table", *, width: int = 120) -> str:

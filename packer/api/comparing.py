@@ -240,15 +240,9 @@ def _scenarios(
     Raises:
         InvalidInput: Terms that are none, or for which no price is known anywhere.
     """
-    from packer.plan.priced_inventory import TERMS, as_written, on_terms
+    from packer.plan.priced_inventory import as_written, on_terms
     from packer.plan.priced_inventory import each_type as single
 
-    unknown = [name for name in terms if name not in TERMS]
-    if unknown:
-        help_ = f"choose from {', '.join(TERMS)}"
-        raise InvalidInput(
-            Problem("P0915", f"{name} are no terms of payment", help=help_) for name in unknown
-        )
     found: list[PricedInventory] = []
     problems: list[Problem] = []
     for inventory, sha256 in asked.inventories:

@@ -30,7 +30,9 @@ class Input:
     inventory_sha256: str
 
 
-def load(fleet: str | Path, inventory: str | Path, prices: str | Path = "") -> Input:
+def load(
+    fleet: str | Path, inventory: str | Path, prices: str | Path = "", *, currency: str = ""
+) -> Input:
     """Fleet and inventory of two YAML files; ``-`` is standard input.
 
     Args:
@@ -38,6 +40,8 @@ def load(fleet: str | Path, inventory: str | Path, prices: str | Path = "") -> I
         inventory: Where.
         prices: The user's price book; its prices come before those of the inventory's pools and
             of the catalogue.
+        currency: Of every price; empty leaves them, or takes the first pool's where they differ
+            and a price book states the rates.
 
     Raises:
         InvalidInput: Everything that is wrong with any file, at once.
@@ -50,8 +54,8 @@ def load(fleet: str | Path, inventory: str | Path, prices: str | Path = "") -> I
     )
     book = parse_price_book(str(book_source[0].text), book_source[0].file) if book_source else None
     asked, read = read_inputs(asked_source, inventory_source, with_book(lookups(), book))
-    if book is not None:
-        read = _in_one_currency(read, book)
+    if book is not None or currency:
+        read = _in_one_currency(read, book, currency)
     priced = "".join(str(source.text) for source in (inventory_source, *book_source))
     return Input(asked, read, sha256_of(str(asked_source.text)), sha256_of(priced))
 
@@ -80,12 +84,14 @@ def read_sources(paths: Sequence[str | Path]) -> "list[Source]":
     return found
 
 
-def _in_one_currency(inventory: Inventory, book: "PriceBook") -> Inventory:
-    """Prices in the currency of the first pool, where the book states the rates."""
+def _in_one_currency(inventory: Inventory, book: "PriceBook | None", currency: str) -> Inventory:
+    """Prices in one currency, by the rates of the book."""
     from packer.plan.currency import currencies, in_currency
 
     names = currencies(inventory)
-    return in_currency(inventory, names[0], book.rates)[0] if len(names) > 1 else inventory
+    if not currency and len(names) < 2:
+        return inventory
+    return in_currency(inventory, currency or names[0], book.rates if book else ())[0]
 
 
 def sha256_of(text: str) -> str:

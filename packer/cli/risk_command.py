@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from packer.cli.compare_command import Terms
 from packer.cli.console import print_data
 from packer.cli.options import FleetFile, InventoryFile, PlanFile, PriceBook
 
@@ -34,6 +35,9 @@ def risk(
         Format.TABLE
     ),
     prices: PriceBook = "",
+    terms: Annotated[
+        Terms | None, typer.Option(help="Terms of payment the plan was made on.")
+    ] = None,
     out: Annotated[
         str, typer.Option("--out", metavar="FILE.json", help="Save the answers here.")
     ] = "",
@@ -59,9 +63,11 @@ def risk(
 
     if out:
         refuse_what_is_no_file(Path(out))
+    planned = api.read_plan(plan)
     found = api.risk(
-        api.load(fleet, inventory, prices),
-        api.read_plan(plan),
+        api.load(fleet, inventory, prices, currency=planned.currency),
+        planned,
+        terms=terms.value if terms else "",
         time_limit_seconds=time_limit,
         total_seconds=total,
         seed=seed,

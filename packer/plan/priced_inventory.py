@@ -45,8 +45,12 @@ def on_terms(written: PricedInventory, name: str) -> PricedInventory:
     """The same with every rentable node paid on named terms; nodes that exist stay as they are.
 
     Raises:
-        InvalidInput: P0915, the inventory has nothing else, and no price on these terms is known.
+        InvalidInput: P0915, there are no such terms, or the inventory has nothing else and no price
+            on these terms is known.
     """
+    if name not in TERMS:
+        title = f"{name} are no terms of payment"
+        raise InvalidInput(Problem("P0915", title, help=f"choose from {', '.join(TERMS)}"))
     terms = TERMS[name]
     pools: list[NodePool] = []
     seen: list[NodePool] = []

@@ -5,20 +5,25 @@ leaves out what no cheaper plan can pay, and the rest is searched for something 
 bound. What is found is as proved as if it had been searched at once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 
+from packer.solver.fit import fits_node_type
 from packer.solver.incumbent import Report
-from packer.solver.instance import Instance, NodeType, Objective
+from packer.solver.instance import Instance, Item, NodeType, Objective
 from packer.solver.outcome import Solution, Status
 from packer.solver.solve import solve
 from packer.solver.stopping import Limits
-from packer.solver.useful_nodes import UsefulNodes, first_nodes, useful_nodes
+from packer.solver.useful_nodes import UsefulNodes, first_nodes, most_asked, useful_nodes
 
 _MOST_SPOTS = 60_000
 """Alternatives times GPUs that are searched at once without a menu."""
 _SIZES = 2
 """Kinds of node kept of those with equal cards: the cheapest, and the next with more memory."""
+_PRODUCTS = 2
+"""Products kept for each number of cards of a node, the cheapest by room."""
+_NODE_SIZES = 2
+"""Numbers of cards of a node that are kept, those with the cheapest room."""
 _CARDS_PER_KIND = 4
 _PART = 0.5
 """Part of the limits for the menu."""
@@ -78,26 +83,47 @@ def _spots(instance: Instance) -> int:
 
 
 def _menu(instance: Instance) -> UsefulNodes:
-    """Few nodes of few kinds: of each sort of cards the cheapest, and one with more memory."""
-    kinds: dict[object, list[int]] = {}
-    for t, one in enumerate(instance.node_types):
+    """Few nodes of few kinds: the cheapest cards of each size of node, and what must be there."""
+    types = instance.node_types
+    kinds: dict[tuple[int, object], list[int]] = {}
+    for t, one in enumerate(types):
         if one.count:
-            kinds.setdefault((one.gpu_type, one.capacities, one.link_groups), []).append(t)
-    kept = {t for group in kinds.values() for t in _sizes(instance, group)}
-    return first_nodes(
-        instance,
-        [_few(one) if t in kept else 0 for t, one in enumerate(instance.node_types)],
+            kinds.setdefault((one.gpus, (one.gpu_type, one.capacities)), []).append(t)
+    groups = [sorted(group, key=lambda t: (types[t].node_price, t)) for group in kinds.values()]
+    groups.sort(key=lambda group: _price_per_room(types[group[0]]))
+    kept: set[int] = set()
+    sizes = list(dict.fromkeys(types[group[0]].gpus for group in groups))
+    for size in sizes[:_NODE_SIZES]:
+        of_size = [group for group in groups if types[group[0]].gpus == size]
+        kept.update(t for group in of_size[:_PRODUCTS] for t in _sizes(instance, group))
+    for item in instance.items:
+        if not any(_holds(item, types[t]) for t in kept):
+            able = (t for group in groups for t in group if _holds(item, types[t]))
+            kept.update([t for t in [next(able, None)] if t is not None])
+    return first_nodes(instance, [_few(one) if t in kept else 0 for t, one in enumerate(types)])
+
+
+def _price_per_room(one: NodeType) -> float:
+    """Price of a node over the first dimension of its cards; orders types, decides nothing."""
+    return one.node_price / max(1, sum(capacity[0] for capacity in one.capacities))
+
+
+def _holds(item: Item, one: NodeType) -> bool:
+    """Whether an empty node of a type can take a replica."""
+    return bool(one.count) and any(
+        fits_node_type(alternative, one) for alternative in item.alternatives
     )
 
 
-def _sizes(instance: Instance, group: Iterable[int]) -> list[int]:
-    """The cheapest types of a group, each with more memory than those before it."""
+def _sizes(instance: Instance, group: Sequence[int]) -> list[int]:
+    """The cheapest type of equal cards; one more while replicas could ask for more memory."""
     found: list[int] = []
-    for t in sorted(group, key=lambda t: (instance.node_types[t].node_price, t)):
+    for t in group:
         room = instance.node_types[t].node_cap
         if not found or room > instance.node_types[found[-1]].node_cap:
             found.append(t)
-        if len(found) == _SIZES:
+        asked = tuple(most_asked(instance, instance.node_types[t], dim) for dim in range(len(room)))
+        if len(found) == _SIZES or all(r >= a for r, a in zip(room, asked, strict=True)):
             break
     return found
 

@@ -133,12 +133,12 @@ def _stands_in(instance: Instance, cheap: int, dear: int, most: int) -> bool:
 def _has_enough(instance: Instance, one: NodeType, other: NodeType) -> bool:
     """Whether a node offers as much as the other, or all that its cards' replicas can ask for."""
     return all(
-        room >= size or room >= _most_asked(instance, one, dim)
+        room >= size or room >= most_asked(instance, one, dim)
         for dim, (room, size) in enumerate(zip(one.node_cap, other.node_cap, strict=True))
     )
 
 
-def _most_asked(instance: Instance, one: NodeType, dim: int) -> int:
+def most_asked(instance: Instance, one: NodeType, dim: int) -> int:
     """Most of a node's own dimension that replicas on its cards can take. Upper bound.
 
     A fractional knapsack over the first dimension of the cards: each replica at its largest for
