@@ -1,0 +1,138 @@
+"""What separates a running plan from a rendered one, told from objects alone."""
+
+import json
+from typing import Any
+
+import pytest
+
+from packer.cluster.difference import Difference, compare, difference_text
+from packer.cluster.object_kinds import key_of
+from packer.cluster.plan_objects import LivePlan
+from packer.cluster.rollout import capacity_of, rollout_of
+from packer.cluster.servers import parse_planned, server_of
+from packer.kubernetes_objects.render import rendered_objects
+from packer.plan.plan import Plan
+from packer.plan.rollout.change import HOST, Place
+from packer.plan.rollout.step import StepKind
+from tests.rendered_plans import SAMPLE_OPTIONS, live
+from tests.sample_plans import company_plan
+
+Json = dict[str, Any]
+PLAN = live(company_plan())
+
+
+def bodies(plan: Plan = PLAN) -> list[Json]:
+    objects: list[Json] = json.loads(json.dumps(rendered_objects(plan, SAMPLE_OPTIONS)))
+    return objects
+
+
+def running(objects: list[Json]) -> LivePlan:
+    """The objects as a cluster holds them once everything is ready."""
+    copies: list[Json] = json.loads(json.dumps(objects))
+    for body in copies:
+        body["metadata"]["uid"] = body["metadata"]["name"]
+        if body["kind"] == "Deployment":
+            body["status"] = {"readyReplicas": 1}
+    servers = {
+        body["metadata"]["name"]: server_of(body) for body in copies if body["kind"] == "Deployment"
+    }
+    return LivePlan("llm", {key_of(body): body for body in copies}, servers)
+
+
+def first_deployment(objects: list[Json]) -> Json:
+    return next(body for body in objects if body["kind"] == "Deployment")
+
+
+def test_what_runs_as_rendered_does_not_differ() -> None:
+    difference = compare(running(bodies()), bodies())
+    assert difference.is_empty
+    assert f"{len(difference.kept)} servers as planned" in difference_text(difference, PLAN)
+
+
+def test_an_empty_namespace_lacks_everything() -> None:
+    difference = compare(LivePlan("llm", {}, {}), bodies())
+    assert {one.old for one in difference.servers} == {None}
+    assert len(difference.servers) + len(difference.written) == len(bodies())
+    text = difference_text(difference, PLAN)
+    assert f"servers: 0 → {len(difference.servers)}" in text
+    assert f"cards: 0 → {PLAN.cards}" in text
+
+
+def changed(path: str) -> Difference:
+    there = bodies()
+    body = first_deployment(there)
+    if path == "argument":
+        body["spec"]["template"]["spec"]["containers"][0]["args"].append("--verbose")
+    elif path == "card":
+        body["metadata"]["annotations"]["gpu-packer/planned-bytes"] = "gpu7=5"
+        body["spec"]["template"]["spec"]["containers"][0]["args"].append("-v")
+    elif path == "annotation":
+        body["metadata"]["annotations"]["gpu-packer/planned-host-bytes"] = "7"
+    elif path == "plan":
+        body["metadata"]["annotations"]["gpu-packer/plan-sha256"] = "another"
+    return compare(running(there), bodies())
+
+
+@pytest.mark.parametrize(
+    ("path", "words"), [("argument", "restart  "), ("card", "move     "), ("annotation", "write ")]
+)
+def test_differences_are_told_by_what_they_cost(path: str, words: str) -> None:
+    difference = changed(path)
+    assert not difference.is_empty
+    assert difference_text(difference, PLAN).startswith(words)
+    assert bool(difference.servers) == (path != "annotation")
+
+
+def test_another_plan_hash_alone_changes_nothing() -> None:
+    assert changed("plan").is_empty
+
+
+def test_a_server_that_does_not_answer_is_broken() -> None:
+    there = running(bodies())
+    name = next(iter(there.servers))
+    body = dict(there.servers[name].body)
+    body["status"] = {}
+    servers = {**there.servers, name: server_of(body)}
+    difference = compare(LivePlan("llm", there.objects, servers), bodies())
+    assert [one.name for one in difference.servers] == [name]
+    assert "it does not answer" in difference_text(difference, PLAN)
+
+
+def test_what_is_not_rendered_any_more_is_left_over() -> None:
+    rendered = [body for body in bodies() if body["kind"] != "PodDisruptionBudget"]
+    gone = first_deployment(rendered)
+    rendered.remove(gone)
+    difference = compare(running(bodies()), rendered)
+    assert ("Deployment", gone["metadata"]["name"]) not in difference.gone
+    assert {kind for kind, _ in difference.gone} <= {"PodDisruptionBudget"}
+    assert [one.name for one in difference.servers if one.new is None] == [gone["metadata"]["name"]]
+    kept = rollout_of(difference, PLAN, start_seconds=1.0, prune=False)
+    assert not kept.waves
+    (step,) = rollout_of(difference, PLAN, start_seconds=1.0, prune=True).steps
+    assert (step.kind, step.server) == (StepKind.STOP, gone["metadata"]["name"])
+
+
+def test_servers_that_come_to_free_cards_just_start() -> None:
+    difference = compare(LivePlan("llm", {}, {}), bodies())
+    order = rollout_of(difference, PLAN, start_seconds=1.0, prune=False)
+    assert {step.kind for step in order.steps} == {StepKind.START}
+    room = capacity_of(PLAN, difference)
+    assert all(peak <= room[place] for place, peak in order.peak_bytes.items())
+
+
+def test_a_deployment_tells_its_cards_node_and_claims() -> None:
+    server = server_of(first_deployment(bodies()))
+    placement = next(p for p in PLAN.placements if f"{p.workload}-{p.replica}" == server.name)
+    assert (server.node, server.cards) == (placement.node, tuple(sorted(placement.gpus)))
+    held = server.occupancy().bytes
+    assert held[Place(server.node, HOST)] == placement.host.total_bytes
+    assert sum(held.values()) - placement.host.total_bytes == sum(
+        device.high_bytes for device in placement.devices
+    )
+    assert server.claims
+    assert set(server.occupancy().seats.values()) == set(server.claims)
+
+
+def test_planned_bytes_read_back() -> None:
+    assert parse_planned("gpu0=12,gpu11=3") == {0: 12, 11: 3}
+    assert parse_planned("") == {}
