@@ -5,6 +5,7 @@ that renderers and reports can be checked for consistency without the planner.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from packer.domain.basis import Basis
@@ -23,6 +24,7 @@ from packer.plan.plan import (
     Plan,
     Policy,
     Run,
+    ServedBand,
     ServerImageUsed,
     Status,
     Versions,
@@ -528,3 +530,20 @@ def sliced_plan(uuids: tuple[str, ...] = ()) -> Plan:
         (budget,),
         baselines=Baselines(3, None, 3, None, 2, None, 2, None),
     )
+
+
+def banded_plan() -> Plan:
+    """The company's plan, in which `small` and `vision` share the name `assist` by prompt length.
+
+    Embeddings are there already; `code` is made a reranker.
+    """
+    plan = company_plan()
+    bands = {
+        "small": ServedBand("assist", 0, 3000, 4096),
+        "vision": ServedBand("assist", 3000, 15000, 16384),
+    }
+    workloads = tuple(
+        replace(one, band=bands.get(one.name), reranking=one.name == "code")
+        for one in plan.workloads
+    )
+    return replace(plan, workloads=workloads)

@@ -1,4 +1,4 @@
-"""One plan and its options for every way of sharing cards: what every rendering must get right.
+"""One plan and its options for every way of sharing cards, and for what stands around servers.
 
 `WAYS` is what schemas, kustomize and a real API server are asked about.
 """
@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from packer.domain.node import Sharing
-from packer.kubernetes_objects.device_plugin import MigStrategy
+from packer.domain.rendering import Gateway, MigStrategy
 from packer.kubernetes_objects.options import RenderOptions
 from packer.plan.plan import Plan
 from tests.rendered_plans import SAMPLE_OPTIONS, live
-from tests.sample_plans import CARD_UUIDS, SLICE_UUIDS, company_plan, sliced_plan
+from tests.sample_plans import CARD_UUIDS, SLICE_UUIDS, banded_plan, company_plan, sliced_plan
 
 
 def _options(sharing: Sharing | None = None, **others: object) -> RenderOptions:
@@ -33,4 +33,14 @@ WAYS: Mapping[str, tuple[Plan, RenderOptions]] = {
     "mig-claims-of-cards": (sliced_plan(CARD_UUIDS), _options()),
     "mig-claims-by-profile": (sliced_plan(), _options(Sharing.DRA)),
     "auto": (company_plan(), _options(Sharing.AUTO)),
+    "litellm": (banded_plan(), _options(gateway=Gateway.LITELLM, monitoring=True)),
+    "httproute": (
+        live(banded_plan()),
+        _options(
+            gateway=Gateway.HTTPROUTE,
+            gateway_parent="ingress/llm",
+            monitoring=True,
+            network_policy=True,
+        ),
+    ),
 }

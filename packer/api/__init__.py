@@ -32,6 +32,7 @@ from packer.api.estimating import (
     estimate_server,
 )
 from packer.api.host_services import host_guarantees, host_services, render_host_services
+from packer.api.host_services import host_guarantees, host_services, render_host_services
 from packer.api.inputs import Input, load
 from packer.api.inspecting import cache_costs, inspect, largest_context
 from packer.api.live_inventory import InventoryText, live_inventory
@@ -40,7 +41,7 @@ from packer.api.measurements import Calibration
 from packer.api.planning import plan
 from packer.api.price_books import PriceUpdate, read_price_book, update_prices
 from packer.api.process_speed import ServerEstimate, SpeedQuestion
-from packer.api.reports import catalogue, difference_text, report, report_difference, schema_text
+from packer.api.reports import catalogue, difference_text, read_beside, report, report_difference, schema_text
 from packer.api.saved_plan import (
     explain,
     moves_text,
@@ -87,6 +88,8 @@ __all__ = [
     "guarantees",
     "host_guarantees",
     "host_services",
+    "host_guarantees",
+    "host_services",
     "inspect",
     "largest_context",
     "live_inventory",
@@ -99,10 +102,12 @@ __all__ = [
     "plan_text",
     "plan_yaml",
     "price_warnings",
+    "read_beside",
     "read_calibration",
     "read_plan",
     "read_price_book",
     "render",
+    "render_host_services",
     "render_host_services",
     "report",
     "report_difference",

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from packer.domain.node import Sharing
+from packer.domain.rendering import Gateway, MigStrategy
 
 if TYPE_CHECKING:
     from packer.domain.server_options import ServerOptions
@@ -14,31 +15,42 @@ if TYPE_CHECKING:
     from packer.plan.plan import Plan
 
 
-def manifests(
-    plan: "Plan",
-    *,
-    namespace: str = "llm",
-    sharing: Sharing | None = None,
-    allow_host_path: bool = False,
-) -> dict[str, str]:
+class ManifestChoices(TypedDict, total=False):
+    """What the plan leaves open; each as in ``RenderOptions``, whose defaults hold.
+
+    Attributes:
+        namespace: Namespace of every object; ``llm`` unless it is given.
+        sharing: Overrides how every pool's cards are shared.
+    """
+
+    namespace: str
+    create_namespace: bool
+    sharing: Sharing | None
+    mig_strategy: MigStrategy
+    allow_host_path: bool
+    api_key_secret: str
+    pool_selectors: Mapping[str, Mapping[str, str]]
+    disk_bytes_per_second: int
+    gateway: Gateway
+    gateway_image: str
+    gateway_parent: str
+    monitoring: bool
+    monitoring_namespace: str
+    network_policy: bool
+
+
+def manifests(plan: "Plan", **choices: Unpack[ManifestChoices]) -> dict[str, str]:
     """Kubernetes manifests of a plan: relative path → YAML."""
     from packer.kubernetes_objects.render import render as render_objects
 
-    return render_objects(plan, _render_options(plan, namespace, sharing, allow_host_path))
+    return render_objects(plan, _render_options(plan, choices))
 
 
-def manifest_objects(
-    plan: "Plan",
-    *,
-    namespace: str = "llm",
-    sharing: Sharing | None = None,
-    allow_host_path: bool = False,
-) -> "list[dict[str, Any]]":
+def manifest_objects(plan: "Plan", **choices: Unpack[ManifestChoices]) -> "list[dict[str, Any]]":
     """Kubernetes objects of a plan, as its manifests hold them."""
     from packer.kubernetes_objects.render import rendered_objects
 
-    options = _render_options(plan, namespace, sharing, allow_host_path)
-    return [_plain(one) for one in rendered_objects(plan, options)]
+    return [_plain(one) for one in rendered_objects(plan, _render_options(plan, choices))]
 
 
 def _plain(value: Any) -> Any:
@@ -50,9 +62,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _render_options(
-    plan: "Plan", namespace: str, sharing: Sharing | None, allow_host_path: bool
-) -> "RenderOptions":
+def _render_options(plan: "Plan", choices: ManifestChoices) -> "RenderOptions":
     from packer.domain.serving_options import ServingOptions
     from packer.kubernetes_objects.options import PRESET_PATH, RenderOptions
     from packer.llamacpp.arguments import parse_arguments
@@ -80,13 +90,8 @@ def _render_options(
         serving = ServingOptions(alias="", model_path="")
         return format_router_command(PRESET_PATH, len(group.placements), serving, build=build)
 
-    return RenderOptions(
-        namespace=namespace,
-        sharing=sharing,
-        allow_host_path=allow_host_path,
-        preset=preset,
-        router_command=router_command,
-    )
+    named: ManifestChoices = {"namespace": "llm", **choices}
+    return RenderOptions(**named, preset=preset, router_command=router_command)
 
 
 def _on_devices(told: "ServerOptions", devices: tuple[str, ...]) -> "ServerOptions":
@@ -96,18 +101,11 @@ def _on_devices(told: "ServerOptions", devices: tuple[str, ...]) -> "ServerOptio
     return replace(told, devices=devices, draft=draft, projector_device=projector)
 
 
-def render(
-    plan: "Plan",
-    out: str | Path,
-    *,
-    namespace: str = "llm",
-    sharing: Sharing | None = None,
-    allow_host_path: bool = False,
-) -> tuple[str, ...]:
+def render(plan: "Plan", out: str | Path, **choices: Unpack[ManifestChoices]) -> tuple[str, ...]:
     """Write the manifests of a plan into a folder; returns their relative paths."""
     from packer.files.directory import write_tree
 
-    texts = manifests(plan, namespace=namespace, sharing=sharing, allow_host_path=allow_host_path)
+    texts = manifests(plan, **choices)
     write_tree(Path(out), texts, "manifests")
     return tuple(sorted(texts))
 

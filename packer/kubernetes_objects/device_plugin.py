@@ -6,19 +6,11 @@ Source:
     and names the profile in ``nvidia.com/gpu.product``.
 """
 
-from enum import StrEnum
-
+from packer.domain.rendering import MigStrategy
 from packer.kubernetes_objects.card_groups import CardGroup
 
 _CARD = "nvidia.com/gpu"
 _PRODUCT = "nvidia.com/gpu.product"
-
-
-class MigStrategy(StrEnum):
-    """How the device plugin of a cluster names MIG slices."""
-
-    MIXED = "mixed"
-    SINGLE = "single"
 
 
 def device_limits(group: CardGroup, strategy: MigStrategy) -> dict[str, int]:

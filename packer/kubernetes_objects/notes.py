@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from packer.domain.model_mount import Volume, volume_of
 from packer.domain.mount import MountKind
+from packer.kubernetes_objects.front_door import front_door, surroundings_needs
 from packer.kubernetes_objects.guarantees import describe_guarantees
 from packer.kubernetes_objects.options import RenderOptions
 from packer.kubernetes_objects.server import Server
@@ -34,12 +35,20 @@ def notes(plan: Plan, servers: tuple[Server, ...], options: RenderOptions) -> st
         "## What is planned on each card, and what is guaranteed",
         "",
         *(f"- {line}" for line in describe_guarantees(plan, options.sharing)),
+        *_section("Where clients send requests", front_door(plan, options)),
     ]
     return "\n".join(lines) + "\n"
 
 
+def _section(title: str, lines: Iterator[str]) -> Iterator[str]:
+    """A section that is left out when it has nothing to say."""
+    found = [f"- {line}" for line in lines]
+    yield from ("", f"## {title}", "", *found) if found else ()
+
+
 def _needs(servers: tuple[Server, ...], options: RenderOptions) -> Iterator[str]:
     yield from sharing_needs([server.group for server in servers], options.mig_strategy)
+    yield from surroundings_needs(options)
     if options.api_key_secret:
         yield (
             f"the Secret `{options.api_key_secret}` with the API key clients send, never written "

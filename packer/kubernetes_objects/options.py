@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from packer.domain.node import Sharing
+from packer.domain.rendering import Gateway, MigStrategy
 from packer.kubernetes_objects.card_groups import CardGroup
-from packer.kubernetes_objects.device_plugin import MigStrategy
 from packer.units import GIB
 
 PRESET_PATH = "/etc/gpu-packer/preset.ini"
@@ -33,6 +33,14 @@ class RenderOptions:
         user_id, group_id: Whom the processes run as; never root.
         termination_grace_seconds: Time to finish answers before a pod is killed [s].
         pool_selectors: Pool name → labels of its nodes, where a product alone does not tell them.
+        gateway: What stands in front of all models.
+        gateway_image: Image of LiteLLM.
+        gateway_secret: Secret with the key clients send LiteLLM.
+        gateway_parent: Gateway of the cluster that HTTPRoutes attach to, ``[NAMESPACE/]NAME``.
+        monitoring: Whether PodMonitors and alert rules are rendered.
+        monitoring_namespace: Namespace of Prometheus, which policies let in.
+        network_policy: Whether policies deny what the pods are not for; a LiteLLM gateway has
+            them anyway.
         mig_strategy: How the device plugin names MIG slices, where they are asked for from it.
         preset: Text of the router preset of a card group; needed for ``whole``.
         router_command: Command line of the router of a card group, program first, with
@@ -55,6 +63,13 @@ class RenderOptions:
     group_id: int = 65532
     termination_grace_seconds: int = 60
     pool_selectors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    gateway: Gateway = Gateway.NONE
+    gateway_image: str = "ghcr.io/berriai/litellm-non_root:main-stable"
+    gateway_secret: str = "litellm-master-key"  # noqa: S105 — the name of a Secret, not a secret
+    gateway_parent: str = "llm"
+    monitoring: bool = False
+    monitoring_namespace: str = "monitoring"
+    network_policy: bool = False
     mig_strategy: MigStrategy = MigStrategy.MIXED
     preset: Callable[[CardGroup], str] | None = None
     router_command: Callable[[CardGroup], tuple[str, ...]] | None = None

@@ -12,6 +12,7 @@ from packer.domain.node import Sharing
 from packer.errors import InvalidInput, Problem
 from packer.kubernetes_objects.card_groups import CardGroup, card_groups
 from packer.kubernetes_objects.hami import hami_problems
+from packer.kubernetes_objects.litellm import gateway_name
 from packer.kubernetes_objects.names import (
     is_gpu_uuid,
     is_image,
@@ -88,6 +89,7 @@ def _option_problems(options: RenderOptions) -> Iterator[Problem]:
         yield Problem("P0710", "the namespace to create has no name", help="give --namespace NAME")
     if options.api_key_secret and not is_subdomain(options.api_key_secret):
         yield name_problem("Secret", options.api_key_secret, SUBDOMAIN_RULE)
+    yield from _gateway_problems(options)
     if not is_secret_entry(options.api_key_entry):
         yield name_problem(
             "key of the Secret", options.api_key_entry, "letters, digits, '-', '_' and '.'"
@@ -98,9 +100,30 @@ def _option_problems(options: RenderOptions) -> Iterator[Problem]:
                 yield name_problem("node label", f"{key}={value}", VALUE_RULE)
 
 
+def _gateway_problems(options: RenderOptions) -> Iterator[Problem]:
+    if not is_image(options.gateway_image):
+        yield name_problem("gateway image", options.gateway_image, "an image reference, no spaces")
+    if not is_subdomain(options.gateway_secret):
+        yield name_problem("Secret", options.gateway_secret, SUBDOMAIN_RULE)
+    if not is_label(options.monitoring_namespace):
+        yield name_problem("namespace", options.monitoring_namespace, LABEL_RULE)
+    namespace, _, gateway = options.gateway_parent.rpartition("/")
+    if not is_subdomain(gateway) or (namespace and not is_label(namespace)):
+        yield name_problem("Gateway", options.gateway_parent, "NAME or NAMESPACE/NAME")
+
+
+def _route_problems(plan: Plan) -> Iterator[Problem]:
+    for route in {workload.band.route: None for workload in plan.workloads if workload.band}:
+        if not is_service_name(route):
+            yield name_problem("model name of a route", route, SERVICE_RULE)
+    if any(workload.name == gateway_name(plan) for workload in plan.workloads):
+        yield contradiction(f"a workload has the gateway's name {shown(gateway_name(plan))}")
+
+
 def _plan_problems(plan: Plan) -> Iterator[Problem]:
     if not is_label(plan.name):
         yield name_problem("plan", plan.name, LABEL_RULE)
+    yield from _route_problems(plan)
     for workload in plan.workloads:
         if not is_service_name(workload.name):
             yield name_problem("workload", workload.name, SERVICE_RULE)

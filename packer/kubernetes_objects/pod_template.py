@@ -32,6 +32,7 @@ def pod_template(plan: Plan, server: Server, options: RenderOptions) -> Kubernet
             "annotations": {**configuration, **access.annotations},
         },
         "spec": {
+            "serviceAccountName": plan.name,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": options.termination_grace_seconds,

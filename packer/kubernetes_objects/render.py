@@ -2,20 +2,28 @@
 
 from collections.abc import Iterator
 
+from packer.domain.rendering import Gateway
 from packer.kubernetes_objects.claims import claims
 from packer.kubernetes_objects.config_map import environment_config_map, preset_config_map
 from packer.kubernetes_objects.deployment import deployment
+from packer.kubernetes_objects.http_route import http_route
 from packer.kubernetes_objects.kustomization import FILE_NAME as KUSTOMIZATION
 from packer.kubernetes_objects.kustomization import kustomization
+from packer.kubernetes_objects.litellm import litellm
 from packer.kubernetes_objects.namespace import namespace_object
+from packer.kubernetes_objects.network_policy import network_policies
 from packer.kubernetes_objects.notes import FILE_NAME as NOTES
 from packer.kubernetes_objects.notes import notes
 from packer.kubernetes_objects.options import RenderOptions
 from packer.kubernetes_objects.plan_checks import check_plan
 from packer.kubernetes_objects.plan_hash import plan_sha256
 from packer.kubernetes_objects.pod_disruption_budget import pod_disruption_budgets
+from packer.kubernetes_objects.pod_monitor import pod_monitor
+from packer.kubernetes_objects.prometheus_rule import prometheus_rule
+from packer.kubernetes_objects.routes import routes
 from packer.kubernetes_objects.server import Server, servers
 from packer.kubernetes_objects.service import service
+from packer.kubernetes_objects.service_account import service_account
 from packer.kubernetes_objects.yaml_text import KubernetesObject, to_yaml
 from packer.plan.plan import Plan
 
@@ -60,6 +68,7 @@ def _objects(
     namespace, plan_hash = options.namespace, plan_sha256(plan)
     if options.create_namespace:
         yield "namespace.yaml", namespace_object(plan, options)
+    yield "service-account.yaml", service_account(plan, namespace)
     yield "environment.yaml", environment_config_map(plan, namespace)
     yield from claims(plan, options, plan_hash)
     for workload in plan.workloads:
@@ -72,6 +81,23 @@ def _objects(
             yield path, preset_config_map(plan, server, namespace)
     for name, budget in pod_disruption_budgets(plan, pods, namespace).items():
         yield f"disruption-budgets/{name}.yaml", budget
+    yield from _around(plan, options)
+
+
+def _around(plan: Plan, options: RenderOptions) -> Iterator[tuple[str, KubernetesObject]]:
+    """What stands around the servers: the front door, policies, monitoring."""
+    if options.gateway is Gateway.LITELLM:
+        yield from litellm(plan, options)
+    if options.gateway is Gateway.HTTPROUTE:
+        for route in routes(plan):
+            yield f"gateway/{route.model}.yaml", http_route(plan, route, options)
+    if options.network_policy or options.gateway is Gateway.LITELLM:
+        yield from network_policies(plan, options)
+    if options.monitoring:
+        for workload in plan.workloads:
+            monitor = pod_monitor(plan, workload.name, options)
+            yield f"monitoring/{workload.name}.yaml", monitor
+        yield "monitoring/rules.yaml", prometheus_rule(plan, options)
 
 
 def _deployment_path(server: Server) -> str:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from packer.domain.node import Sharing
+from packer.domain.rendering import MigStrategy
 from packer.kubernetes_objects.card_groups import CardGroup
-from packer.kubernetes_objects.device_plugin import MigStrategy
 from packer.kubernetes_objects.hami import MOST_SERVERS_PER_CARD
 
 _DRA = "Kubernetes 1.34 or newer with NVIDIA's DRA driver (device class `{}`)"

@@ -13,6 +13,7 @@ from packer.files.directory import write_tree
 from packer.kubernetes_objects.options import RenderOptions
 from packer.kubernetes_objects.render import render
 from packer.plan.plan import Plan
+from tests.custom_definitions import CUSTOM_KINDS, custom_validator
 from tests.rendered_plans import SAMPLE_OPTIONS, documents, live
 from tests.sample_plans import company_plan, tiny_plan
 from tests.sharing_ways import WAYS
@@ -52,10 +53,32 @@ def test_every_object_fits_the_schema(case: str, version: str) -> None:
     found = documents(*CASES[case])
     del found["kustomization.yaml"]
     for path, document in found.items():
+        if document["kind"] in CUSTOM_KINDS:
+            continue
         try:
             validate(document, version, strict=True)
         except ValidationError as error:
             pytest.fail(f"{path}: {error}")
+
+
+@pytest.mark.parametrize("case", ["litellm", "httproute"])
+def test_objects_of_other_projects_fit_their_definitions(case: str) -> None:
+    checked = set()
+    for path, document in documents(*CASES[case]).items():
+        if document["kind"] in CUSTOM_KINDS:
+            problems = list(custom_validator(document["kind"]).iter_errors(document))
+            assert not problems, (path, problems[0].message)
+            checked.add(document["kind"])
+    assert checked == CUSTOM_KINDS - ({"HTTPRoute"} if case == "litellm" else set())
+
+
+@pytest.mark.parametrize("kind", sorted(CUSTOM_KINDS))
+def test_the_definitions_do_check(kind: str) -> None:
+    found = documents(*CASES["httproute"])
+    document = next(one for one in found.values() if one["kind"] == kind)
+    assert not list(custom_validator(kind).iter_errors(document))
+    document["spec"]["unheardOf"] = 1
+    assert list(custom_validator(kind).iter_errors(document))
 
 
 def test_the_schema_check_does_check() -> None:

@@ -293,7 +293,10 @@ def test_any_text_is_refused_or_changes_no_structure(text: str) -> None:
         except InvalidInput:
             continue
         kinds = sorted(document["kind"] for document in parsed(files).values())
-        assert kinds == ["ConfigMap", "Deployment", "Kustomization", "ResourceClaim", "Service"]
+        assert kinds == [
+            *("ConfigMap", "Deployment", "Kustomization", "ResourceClaim", "Service"),
+            "ServiceAccount",
+        ]
         assert not any(".." in path or path.startswith("/") for path in files)
 
 

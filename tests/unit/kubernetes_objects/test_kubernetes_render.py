@@ -20,6 +20,7 @@ def test_files_of_the_tiny_plan() -> None:
         "NOTES.md",
         "claims/lab-0-gpu0.yaml",
         "environment.yaml",
+        "service-account.yaml",
         "workloads/chat/deployment-0.yaml",
         "workloads/chat/service.yaml",
     ]
