@@ -145,7 +145,12 @@ def apply(
     }
     writer.refuse_strangers(unseen)
     carrier = Carrier(
-        writer, found.live, found.difference, patience_seconds=patience_seconds, told=told
+        writer,
+        found.live,
+        found.difference,
+        patience_seconds=patience_seconds,
+        lost_nodes=found.lost_nodes,
+        told=told,
     )
     carrier.carry_out(rollout, prune=prune)
     return tuple(writer.written)

@@ -33,6 +33,7 @@ class Carrier:
         difference: Difference,
         *,
         patience_seconds: float,
+        lost_nodes: frozenset[str] = frozenset(),
         told: Callable[[str], None] = lambda text: None,
     ) -> None:
         """Write nothing yet.
@@ -41,11 +42,13 @@ class Carrier:
             writer: Where to write.
             live: What was there at the start.
             difference: What is to change.
-            patience_seconds: Longest wait for one wave [s].
+            patience_seconds: Longest wait for one server [s].
+            lost_nodes: Nodes whose kubelet is silent: nobody can say when their pods are gone.
             told: Receives one line per step.
         """
         self._writer, self._live, self._difference = writer, live, difference
         self._patience_seconds, self._told = patience_seconds, told
+        self._lost_nodes = lost_nodes
         self._changes = {one.name: one for one in difference.servers}
 
     def carry_out(self, rollout: Rollout, *, prune: bool) -> None:
@@ -133,7 +136,7 @@ class Carrier:
         meta = old.body["metadata"]
         is_pod = LEAVING in meta["labels"]
         self._writer.delete(POD if is_pod else DEPLOYMENT, meta["name"], meta["uid"])
-        return [old]
+        return [] if old.node in self._lost_nodes else [old]
 
     def _release(self, name: str, old: Server) -> None:
         """Take a pod from its Deployment, so that it goes on while its successor starts."""

@@ -6,7 +6,7 @@ from packer.cluster.connection import Connection, Json
 from packer.cluster.object_kinds import FIELD_MANAGER, Key, Kind, kind_of
 from packer.cluster.ownership import MANAGED_BY, plan_of
 from packer.cluster.plan_objects import find_object
-from packer.cluster.refusals import CONFLICT, FORBIDDEN, NOT_FOUND, Refused
+from packer.cluster.refusals import CONFLICT, FORBIDDEN, NOT_FOUND, UNAUTHORIZED, Refused
 from packer.errors import InvalidInput, Problem
 
 _APPLY = "application/apply-patch+yaml"
@@ -105,7 +105,7 @@ def _explained(error: Refused, kind: Kind, name: str) -> InvalidInput:
         help_ = "let them give the fields up: kubectl get -o yaml --show-managed-fields tells who"
         return InvalidInput(Problem("P1028", title, None, error.message, help_))
     is_rule = error.status == FORBIDDEN and "is forbidden: User" in error.message
-    if is_rule or error.status == NOT_FOUND:
+    if is_rule or error.status in (UNAUTHORIZED, NOT_FOUND):
         return error
     title = f"the cluster refuses {kind.name} {name}"
     help_ = "run the same command again once the cause is gone; what is done stays done"

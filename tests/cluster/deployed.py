@@ -8,6 +8,7 @@ from typing import Any
 
 from packer import api
 from packer.plan.plan import Placement, Plan
+from packer.units import parse_whole
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.furnishing import make_namespace
 
@@ -108,6 +109,15 @@ def uuids_by_device(plane: ControlPlane) -> dict[tuple[str, str], str]:
     """(pool, device) → UUID, read back from the API."""
     return {
         (item["spec"]["pool"]["name"], one["name"]): one["attributes"]["uuid"]["string"]
+        for item in plane.read("resourceslices")["items"]
+        for one in item["spec"]["devices"]
+    }
+
+
+def memory_by_uuid(plane: ControlPlane) -> dict[str, int]:
+    """UUID → published memory, read back from the API [bytes]."""
+    return {
+        one["attributes"]["uuid"]["string"]: parse_whole(one["capacity"]["memory"]["value"])
         for item in plane.read("resourceslices")["items"]
         for one in item["spec"]["devices"]
     }

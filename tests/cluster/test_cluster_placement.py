@@ -14,6 +14,7 @@ from tests.cluster.deployed import (
     Json,
     apply,
     devices_of,
+    memory_by_uuid,
     placements_of,
     planned,
     pods,
@@ -87,6 +88,8 @@ def assert_cards_as_planned(plane: ControlPlane, running: list[Json], plan: Plan
             for uuid, device in zip(wanted, one.devices, strict=True):
                 planned_on[uuid] += device.high_bytes
     assert planned_on
+    published = memory_by_uuid(plane)
     for uuid, total in planned_on.items():
+        assert total <= budgets[uuid].allocatable_bytes <= published[uuid]
         assert total == budgets[uuid].used_bytes
         assert total <= budgets[uuid].allocatable_bytes - budgets[uuid].headroom_bytes

@@ -1,0 +1,126 @@
+"""Records every state a namespace passes through: bytes on every card, servers that answer."""
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from packer.cluster.servers import is_ready
+from packer.plan.plan import Placement, Plan
+from tests.cluster.control_plane import ControlPlane
+
+Json = dict[str, Any]
+Card = tuple[str, int]
+_WORKLOAD = "workload.gpu-packer/"
+
+
+class Record:
+    """What was seen.
+
+    Attributes:
+        most_bytes: Node and card → most bytes that bound pods held there at one moment.
+        fewest: Workload → fewest pods that answered at one moment.
+        unknown: Pods that belong to no given plan.
+        states: How many states were looked at.
+    """
+
+    def __init__(
+        self, plans: Sequence[Plan], present: Sequence[Json], lost: frozenset[str]
+    ) -> None:
+        self._placements = [one for plan in plans for one in plan.placements]
+        self._lost = lost
+        self._pods = {pod["metadata"]["uid"]: pod for pod in present}
+        self.most_bytes: Counter[Card] = Counter()
+        self.fewest: dict[str, int] = {}
+        self.unknown: set[str] = set()
+        self.states = 0
+        self._look()
+
+    def see(self, kind: str, pod: Json) -> None:
+        """Take in one event of a watch."""
+        if kind == "DELETED":
+            self._pods.pop(pod["metadata"]["uid"], None)
+        else:
+            self._pods[pod["metadata"]["uid"]] = pod
+        self._look()
+
+    def _look(self) -> None:
+        self.states += 1
+        held: Counter[Card] = Counter()
+        answering: Counter[str] = Counter()
+        for pod in self._pods.values():
+            node = pod["spec"].get("nodeName", "")
+            if not node or node in self._lost:
+                continue
+            placement = self._placement(pod, node)
+            if placement is None:
+                self.unknown.add(pod["metadata"]["name"])
+                continue
+            for gpu, device in zip(placement.gpus, placement.devices, strict=True):
+                held[node, gpu] += device.high_bytes
+            answering[placement.workload] += is_ready(pod)
+        for card, total in held.items():
+            self.most_bytes[card] = max(self.most_bytes[card], total)
+        for workload in {one.workload for one in self._placements}:
+            now = answering[workload]
+            self.fewest[workload] = min(self.fewest.get(workload, now), now)
+
+    def _placement(self, pod: Json, node: str) -> Placement | None:
+        arguments = [one.replace("$$", "$") for one in pod["spec"]["containers"][0]["args"]]
+        labels = pod["metadata"]["labels"]
+        for one in self._placements:
+            is_its = one.node == node and f"{_WORKLOAD}{one.workload}" in labels
+            if is_its and list(one.argv[1:]) == arguments and _is_on(one, pod):
+                return one
+        return None
+
+
+def _is_on(placement: Placement, pod: Json) -> bool:
+    """Whether a pod sees the planned cards; two replicas on one node differ by that alone."""
+    environment = pod["spec"]["containers"][0].get("env") or ()
+    visible = {one["name"]: one.get("value") for one in environment}
+    devices = visible.get("CUDA_VISIBLE_DEVICES") or ""
+    return len(devices.split(",")) == len(placement.gpus)
+
+
+@contextmanager
+def watched(
+    plane: ControlPlane, namespace: str, plans: Sequence[Plan], lost: frozenset[str] = frozenset()
+) -> Iterator[Record]:
+    """Watch pods of a namespace while the body runs."""
+    cluster = plane.connection()
+    path = f"/api/v1/namespaces/{namespace}/pods"
+    first = cluster.get(path)
+    record = Record(plans, first["items"], lost)
+    version = first["metadata"]["resourceVersion"]
+    # Wide enough that the reader is never idle for longer; the body ends the watch.
+    stop = threading.Event()
+    thread = threading.Thread(target=_follow, args=(plane, path, version, record, stop))
+    thread.start()
+    try:
+        yield record
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _follow(
+    plane: ControlPlane, path: str, version: str, record: Record, stop: threading.Event
+) -> None:
+    while not stop.is_set():
+        cluster = plane.connection()
+        answer = cluster._pool.request(
+            "GET",
+            f"{cluster.host}{path}?watch=true&timeoutSeconds=2&resourceVersion={version}",
+            preload_content=False,
+        )
+        rest = b""
+        for chunk in answer.stream():
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in filter(None, lines):
+                event = json.loads(line)
+                version = event["object"]["metadata"]["resourceVersion"]
+                record.see(event["type"], event["object"])
+        answer.release_conn()
