@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packer.errors import InvalidInput, Problem
+from packer.errors import InvalidInput, Location, Problem
 
 if TYPE_CHECKING:
     from packer.plan.plan import Plan
+    from packer.report.beside import Beside
+    from packer.spec.answer_file import SavedAnswer
 
 REPORT_FILES = {
     "html": "index.html",
@@ -18,7 +20,11 @@ REPORT_FORMATS = (*REPORT_FILES, "csv")
 
 
 def report(
-    plan: "Plan", out: str | Path, *, formats: Sequence[str] = ("html", "markdown", "json")
+    plan: "Plan",
+    out: str | Path,
+    *,
+    formats: Sequence[str] = ("html", "markdown", "json"),
+    beside: "Beside | None" = None,
 ) -> tuple[str, ...]:
     """Write a plan's report into a folder; returns the file names.
 
@@ -26,24 +32,74 @@ def report(
         plan: The plan.
         out: The folder; made if it is missing.
         formats: Any of ``html``, ``markdown``, ``json`` and ``csv``.
+        beside: Answers of other commands to show, as ``read_beside`` reads them.
 
     Raises:
         InvalidInput: Another format is asked, or none, or the folder is not ours to replace.
     """
     _check_formats(formats)
     from packer.files.directory import write_tree
+    from packer.report.beside import NOTHING
     from packer.report.html import render_html
     from packer.report.json_twin import render_json
     from packer.report.markdown import render_markdown
 
     writers = {"html": render_html, "markdown": render_markdown, "json": render_json}
-    texts = {REPORT_FILES[name]: writers[name](plan) for name in formats if name in writers}
+    shown = beside or NOTHING
+    texts = {REPORT_FILES[name]: writers[name](plan, shown) for name in formats if name in writers}
     if "csv" in formats:
         from packer.report.csv_tables import render_csv
 
-        texts |= render_csv(plan)
+        texts |= render_csv(plan, shown)
     write_tree(Path(out), texts, "report")
     return tuple(texts)
+
+
+def read_beside(plan: "Plan", paths: Sequence[str | Path]) -> "Beside":
+    """Saved answers of ``compare``, ``risk`` and ``sweep`` about a plan's fleet.
+
+    Raises:
+        InvalidInput: A file is none of them, two are of one kind, or one is about other inputs.
+    """
+    from packer.files.text import read_text, shown_name
+    from packer.plan.comparison import FleetComparison
+    from packer.plan.risk import Risk
+    from packer.plan.sweep import Sweep
+    from packer.report.beside import Beside
+    from packer.spec.answer_file import read_saved_answer
+
+    found: dict[str, SavedAnswer] = {}
+    for path in paths:
+        answer = read_saved_answer(read_text(path), shown_name(path))
+        _check_beside(plan, answer, shown_name(path), set(found))
+        found[answer.kind] = answer
+    risk, sweep = found.get("Risk"), found.get("Sweep")
+    comparison = found.get("FleetComparison")
+    return Beside(
+        risk=risk if isinstance(risk, Risk) else None,
+        comparison=comparison if isinstance(comparison, FleetComparison) else None,
+        sweep=sweep if isinstance(sweep, Sweep) else None,
+    )
+
+
+def _check_beside(plan: "Plan", answer: "SavedAnswer", file: str, kinds: set[str]) -> None:
+    """Refuse an answer about another fleet or plan, or a second one of its kind."""
+    from packer.plan.risk import Risk
+
+    pairs = {}
+    if isinstance(answer, Risk):
+        pairs["fleet"] = (answer.inputs.fleet_sha256, plan.inputs.fleet_sha256)
+        pairs["inventory"] = (answer.inputs.inventory_sha256, plan.inputs.inventory_sha256)
+    else:
+        pairs["fleet"] = (answer.fleet_sha256, plan.inputs.fleet_sha256)
+    other = [name for name, (theirs, ours) in pairs.items() if theirs != ours]
+    if other:
+        title = f"this {answer.kind} is about another {' and another '.join(other)} than the plan"
+        help_ = "make it anew from the files the plan was made from"
+        raise InvalidInput(Problem("P0811", title, Location(file), help=help_))
+    if answer.kind in kinds:
+        title = f"a report shows one {answer.kind}, and this is the second"
+        raise InvalidInput(Problem("P0811", title, Location(file), help="name one of them"))
 
 
 def _check_formats(formats: Sequence[str]) -> None:

@@ -26,6 +26,14 @@ def report(
     formats: Annotated[
         str, typer.Option("--format", help="Any of html,markdown,json,csv, with commas between.")
     ] = "html,markdown,json",
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            metavar="FILE.json",
+            help="Also show what compare, risk or sweep saved; may be repeated.",
+        ),
+    ] = None,
     diff: Annotated[
         str, typer.Option("--diff", metavar="OLD.json", help="What changes against this plan.")
     ] = "",
@@ -38,7 +46,9 @@ def report(
         title = "a report needs a folder to be written to"
         raise InvalidInput(Problem("P0472", title, help="add --out DIR"))
     if not diff:
-        written = api.report(api.read_plan(plan), out, formats=chosen)
+        planned = api.read_plan(plan)
+        shown = api.read_beside(planned, beside or ())
+        written = api.report(planned, out, formats=chosen, beside=shown)
     elif out:
         written = api.report_difference(
             api.read_plan(diff), api.read_plan(plan), out, formats=chosen

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from io import StringIO
 
 from packer.plan.plan import Plan
+from packer.report.beside import NOTHING, Beside
 from packer.report.card_figures import Part
 from packer.report.document import Report, report
 from packer.report.phrases import cost_name
@@ -12,9 +13,9 @@ from packer.report.phrases import cost_name
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def render_csv(plan: Plan) -> dict[str, str]:
+def render_csv(plan: Plan, beside: Beside = NOTHING) -> dict[str, str]:
     """File name → table; an unknown amount is an empty cell."""
-    facts = report(plan)
+    facts = report(plan, beside)
     return {
         "cards.csv": _cards(facts),
         "processes.csv": _processes(facts),
@@ -22,6 +23,9 @@ def render_csv(plan: Plan) -> dict[str, str]:
         "nodes.csv": _nodes(facts),
         "cost.csv": _cost(facts),
         "comparison.csv": _comparison(facts),
+        "node-cost.csv": _node_cost(facts),
+        "growth.csv": _growth(facts),
+        "attribution.csv": _attribution(facts),
     }
 
 
@@ -108,6 +112,31 @@ def _cost(facts: Report) -> str:
         for line in facts.bill.lines
     ]
     return csv_table(("kind", "part", "percent", "per_hour", "per_month"), rows)
+
+
+def _node_cost(facts: Report) -> str:
+    rows = [
+        (one.node, one.pool, line.kind.value, line.name, line.per_hour, line.per_month)
+        for one in facts.node_bills
+        for line in one.lines
+    ]
+    return csv_table(("node", "pool", "kind", "workload", "per_hour", "per_month"), rows)
+
+
+def _growth(facts: Report) -> str:
+    rows = [
+        (one.node, one.gpu, one.keeps_headroom_percent, one.fits_percent) for one in facts.growth
+    ]
+    return csv_table(("node", "gpu", "keeps_headroom_percent", "fits_percent"), rows)
+
+
+def _attribution(facts: Report) -> str:
+    rows = [
+        (share.key.value, line.kind.value, cost_name(line), line.per_hour, line.per_month)
+        for share in facts.attributions
+        for line in share.lines
+    ]
+    return csv_table(("key", "kind", "part", "per_hour", "per_month"), rows)
 
 
 def _comparison(facts: Report) -> str:

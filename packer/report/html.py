@@ -5,10 +5,14 @@ from operator import attrgetter
 
 from packer.plan.cost import NodeCost
 from packer.plan.plan import Plan
+from packer.report.beside import NOTHING, Beside
 from packer.report.card_figures import NodeFigures, Part
+from packer.report.choice_section import choice_values
 from packer.report.document import Report, report
+from packer.report.money_section import money_values
 from packer.report.page import render_page
 from packer.report.phrases import joined_notes, status_words, verdict
+from packer.report.risk_section import risk_values
 from packer.report.svg_cards import LINE_WIDTH, Scale, legend_entries
 from packer.report.wording import BASIS_MARKS, BASIS_MEANINGS, CARDS_ALONE
 
@@ -17,9 +21,9 @@ _MOST_WIDE_CARDS = 24
 _ALWAYS_SHOWN = frozenset({Part.WEIGHTS, Part.CONTEXT, Part.COMPUTE, Part.PROCESS, Part.BAND})
 
 
-def render_html(plan: Plan) -> str:
+def render_html(plan: Plan, beside: Beside = NOTHING) -> str:
     """The report of one plan as a page; only its footer differs between equal plans."""
-    facts = report(plan)
+    facts = report(plan, beside)
     return render_page(
         "report.html.j2",
         {
@@ -33,6 +37,9 @@ def render_html(plan: Plan) -> str:
             "parts": _parts(facts),
             "cards_alone": CARDS_ALONE,
             "notes": joined_notes(facts),
+            **money_values(facts),
+            **risk_values(facts),
+            **choice_values(facts),
             "priced": _priced(facts),
             "bases": tuple(
                 (basis.value, BASIS_MARKS[basis], BASIS_MEANINGS[basis]) for basis in BASIS_MARKS

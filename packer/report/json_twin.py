@@ -6,20 +6,22 @@ attributes of ``packer.report.document.Report``; ``apiVersion`` changes when the
 
 import json
 from dataclasses import fields, is_dataclass
+from datetime import date
 from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from packer.plan.plan import Plan
+from packer.report.beside import NOTHING, Beside
 from packer.report.document import report
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
-def render_json(plan: Plan) -> str:
+def render_json(plan: Plan, beside: Beside = NOTHING) -> str:
     """The report of one plan; only its ``run`` block differs between equal plans."""
-    return document_json(report(plan))
+    return document_json(report(plan, beside))
 
 
 def document_json(document: "DataclassInstance") -> str:
@@ -40,4 +42,6 @@ def _plain(value: object) -> object:
         return value.value
     if isinstance(value, Decimal):
         return format(value, "f")
+    if isinstance(value, date):
+        return value.isoformat()
     return value

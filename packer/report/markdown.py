@@ -8,7 +8,9 @@ from packer.domain.basis import Basis
 from packer.domain.workload import Objective
 from packer.plan.headline import Comparison
 from packer.plan.plan import Plan
+from packer.report.beside import NOTHING, Beside
 from packer.report.card_figures import CardFigures
+from packer.report.choice_rows import contender_rows
 from packer.report.command_text import command_text
 from packer.report.document import Report, report
 from packer.report.phrases import (
@@ -20,6 +22,7 @@ from packer.report.phrases import (
     status_words,
     verdict,
 )
+from packer.report.risk_rows import growth_words, short_loss_rows, stress_rows
 from packer.report.wording import (
     BASIS_MARKS,
     BASIS_MEANINGS,
@@ -35,20 +38,23 @@ from packer.units import format_gib
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~!&@$])")
 
 
-def render_markdown(plan: Plan) -> str:
+def render_markdown(plan: Plan, beside: Beside = NOTHING) -> str:
     """The report of one plan; what the run contributed is not in it, so equal plans are equal."""
-    facts = report(plan)
+    facts = report(plan, beside)
     sections = (
         _summary(facts),
         _comparison(facts),
         _cards(facts),
         _workloads(facts),
         _cost(facts),
+        _risk(facts),
+        _choices(facts),
         _commands(facts),
         _trust(facts),
         _inputs(facts),
     )
-    return "\n\n".join("\n".join(lines) for lines in sections) + "\n"
+    texts = ("\n".join(lines) for lines in sections)
+    return "\n\n".join(text for text in texts if text) + "\n"
 
 
 def escaped(text: object) -> str:
@@ -174,6 +180,33 @@ def _cost(facts: Report) -> Iterator[str]:
     ]
     total = ("**Bill**", "100.0 %", f"**{amount(facts.bill.per_month)}**")
     yield from markdown_table(("part", "share", f"{_money(facts)}/month"), [*rows, total], 1)
+
+
+def _risk(facts: Report) -> Iterator[str]:
+    words = growth_words(facts.growth)
+    if words:
+        yield "### What breaks first"
+        yield ""
+        yield escaped(words)
+    risk = facts.beside.risk
+    if risk:
+        yield ""
+        yield f"Breaks first: {escaped(risk.breaks_first or 'nothing that was asked')}"
+        yield ""
+        head = ("change", "overflow in place", "planned anew", "cards", f"{_money(facts)}/h")
+        rows = [tuple(map(escaped, row)) for row in (*stress_rows(risk), *short_loss_rows(risk))]
+        yield from markdown_table(head, rows, 3)
+
+
+def _choices(facts: Report) -> Iterator[str]:
+    comparison = facts.beside.comparison
+    if comparison:
+        yield "### What else is possible"
+        yield ""
+        unit = f"{escaped(symbol(comparison.currency))}/month"
+        head = ("", "scenario", "nodes paid", "cards", "nodes", unit, "idle", "gap %", "why not")
+        rows = [tuple(map(escaped, row)) for row in contender_rows(comparison)]
+        yield from markdown_table(head, rows, 3)
 
 
 def _commands(facts: Report) -> Iterator[str]:

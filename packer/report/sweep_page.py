@@ -28,7 +28,7 @@ def render_sweep(sweep: Sweep) -> str:
             "panels": (panels := growth_charts(sweep)),
             "lines": tuple(dict.fromkeys(line for _, _, lines in panels for line in lines)),
             "front": front_chart(sweep),
-            "front_scope": _front_scope(sweep),
+            "front_scope": front_scope(sweep),
             "currency": _currency(sweep),
         },
     )
@@ -61,7 +61,7 @@ def _tile_words(row: SweepRow, answer: Answer) -> str:
     return f"{row.scenario} ({cards})"
 
 
-def _front_scope(sweep: Sweep) -> str:
+def front_scope(sweep: Sweep) -> str:
     """Which scenarios the picture of cost and fidelity compares."""
     rows = [row for row, _ in comparable_rows(sweep)]
     fixed = [name for name in ("context", "demand") if name in varied(sweep.rows)]
