@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
-from packer.domain.node import Sharing
+from packer.api.manifests import ManifestChoices, manifest_objects
 
 if TYPE_CHECKING:
     from packer.cluster.connection import Connection
@@ -46,26 +46,28 @@ def diff(
     *,
     context: str = "",
     kubeconfig: str = "",
-    namespace: str = "llm",
-    sharing: Sharing | None = None,
-    allow_host_path: bool = False,
+    **choices: Unpack[ManifestChoices],
 ) -> LiveDifference:
     """What separates the cluster from a plan; nothing is written.
+
+    Args:
+        plan: The plan.
+        context: Context of the kubeconfig; empty takes the current one.
+        kubeconfig: File; empty takes ``KUBECONFIG``, then ``~/.kube/config``.
+        choices: What the plan leaves open, as for ``render``.
 
     Raises:
         InvalidInput: No kubeconfig, no namespace, or missing permissions.
         Unreachable: The cluster does not answer.
     """
-    from packer.api.manifests import manifest_objects
     from packer.cluster.connection import Connection
     from packer.cluster.difference import compare, difference_text
     from packer.cluster.kubeconfig import find_target
     from packer.cluster.plan_objects import read_plan_objects
     from packer.cluster.reading import lost_nodes_of
 
-    bodies = manifest_objects(
-        plan, namespace=namespace, sharing=sharing, allow_host_path=allow_host_path
-    )
+    namespace = choices.setdefault("namespace", "llm")
+    bodies = manifest_objects(plan, **choices)
     cluster = Connection(find_target(kubeconfig, context))
     lost = lost_nodes_of(cluster)
     live = read_plan_objects(cluster, plan.name, namespace, bodies, lost)

@@ -6,7 +6,19 @@ import typer
 
 from packer.cli import exit_status
 from packer.cli.console import print_data, say
-from packer.cli.options import Context, HostPath, Kubeconfig, Namespace, PlanFile, SharingWay
+from packer.cli.manifest_options import (
+    KEY_SECRET,
+    FrontDoor,
+    GatewayParent,
+    HostPath,
+    KeySecret,
+    Monitoring,
+    Namespace,
+    Policies,
+    SharingWay,
+)
+from packer.cli.options import Context, Kubeconfig, PlanFile
+from packer.domain.rendering import Gateway
 
 
 def add_to(app: typer.Typer) -> None:
@@ -25,6 +37,11 @@ def apply(
     namespace: Namespace = "llm",
     sharing: SharingWay = None,
     allow_host_path: HostPath = False,
+    api_key_secret: KeySecret = KEY_SECRET,
+    gateway: FrontDoor = Gateway.NONE,
+    gateway_parent: GatewayParent = "llm",
+    monitoring: Monitoring = False,
+    network_policy: Policies = False,
     dry_run: Annotated[
         Literal["none", "server"],
         typer.Option(help="server: the API server checks every object, nothing is kept."),
@@ -56,6 +73,11 @@ def apply(
         namespace=namespace,
         sharing=sharing,
         allow_host_path=allow_host_path,
+        api_key_secret=api_key_secret,
+        gateway=gateway,
+        gateway_parent=gateway_parent,
+        monitoring=monitoring,
+        network_policy=network_policy,
     )
     if not force:
         api.check_fits(found)

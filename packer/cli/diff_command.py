@@ -4,7 +4,19 @@ import typer
 
 from packer.cli import exit_status
 from packer.cli.console import print_data
-from packer.cli.options import Context, HostPath, Kubeconfig, Namespace, PlanFile, SharingWay
+from packer.cli.manifest_options import (
+    KEY_SECRET,
+    FrontDoor,
+    GatewayParent,
+    HostPath,
+    KeySecret,
+    Monitoring,
+    Namespace,
+    Policies,
+    SharingWay,
+)
+from packer.cli.options import Context, Kubeconfig, PlanFile
+from packer.domain.rendering import Gateway
 
 
 def add_to(app: typer.Typer) -> None:
@@ -23,6 +35,11 @@ def diff(
     namespace: Namespace = "llm",
     sharing: SharingWay = None,
     allow_host_path: HostPath = False,
+    api_key_secret: KeySecret = KEY_SECRET,
+    gateway: FrontDoor = Gateway.NONE,
+    gateway_parent: GatewayParent = "llm",
+    monitoring: Monitoring = False,
+    network_policy: Policies = False,
 ) -> int:
     """Compare the cluster with a plan: moves, restarts, new, gone; exit 1 where they differ."""
     from packer import api
@@ -34,6 +51,11 @@ def diff(
         namespace=namespace,
         sharing=sharing,
         allow_host_path=allow_host_path,
+        api_key_secret=api_key_secret,
+        gateway=gateway,
+        gateway_parent=gateway_parent,
+        monitoring=monitoring,
+        network_policy=network_policy,
     )
     print_data(found.text)
     return exit_status.DONE if found.is_empty else exit_status.NO

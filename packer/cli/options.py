@@ -4,8 +4,6 @@ from typing import Annotated
 
 import typer
 
-from packer.domain.node import Sharing
-
 FleetFile = Annotated[
     str,
     typer.Option("--fleet", "-f", metavar="FILE", help="Fleet file; - reads standard input."),
@@ -34,15 +32,4 @@ Context = Annotated[
 ]
 Kubeconfig = Annotated[
     str, typer.Option(metavar="FILE", help="Default: KUBECONFIG, then ~/.kube/config.")
-]
-Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of every object.")]
-SharingWay = Annotated[
-    Sharing | None, typer.Option(help="How cards are shared; overrides the pools' own.")
-]
-HostPath = Annotated[
-    bool,
-    typer.Option(
-        "--allow-host-path",
-        help="Mount file:// models from the node; gives up Pod Security 'restricted'.",
-    ),
 ]

@@ -8,7 +8,7 @@ _HEADER = "Least rights of gpu-packer; bind them to whoever runs it."
 _LABELS = {"app.kubernetes.io/name": "gpu-packer"}
 _READ: Mapping[str, Sequence[str]] = {
     "": ("nodes", "pods"),
-    "resource.k8s.io": ("deviceclasses", "resourceclaims", "resourceslices"),
+    "resource.k8s.io": ("resourceclaims", "resourceslices"),
 }
 _WRITTEN: Mapping[str, Sequence[str]] = {
     "": ("configmaps", "serviceaccounts", "services"),
@@ -19,7 +19,9 @@ _WRITTEN: Mapping[str, Sequence[str]] = {
     "policy": ("poddisruptionbudgets",),
     "resource.k8s.io": ("resourceclaims", "resourceclaimtemplates"),
 }
-_WATCHED: Mapping[str, Sequence[str]] = {"": ("pods",), "apps": ("replicasets",)}
+_SETS: Mapping[str, Sequence[str]] = {"apps": ("replicasets",)}
+# A pod that is replaced leaves its Deployment and goes on, labelled, until the new one answers.
+_PODS: Mapping[str, Sequence[str]] = {"": ("pods",)}
 _NAMESPACE = "llm"
 
 
@@ -33,7 +35,8 @@ def rbac() -> dict[str, str]:
             _NAMESPACE,
             [
                 _rules(_WRITTEN, "create", "delete", "get", "list", "patch"),
-                _rules(_WATCHED, "get", "list"),
+                _rules(_SETS, "delete", "get", "list"),
+                _rules(_PODS, "delete", "get", "list", "patch"),
             ],
         ),
         "namespaces.yaml": _role(

@@ -33,7 +33,7 @@ def test_every_kind_that_is_applied_may_be_written_and_nothing_is_a_wildcard() -
     written = {
         (group, name)
         for rule in role["rules"]
-        if "patch" in rule["verbs"]
+        if "create" in rule["verbs"]
         for group in rule["apiGroups"]
         for name in rule["resources"]
     }
