@@ -34,6 +34,7 @@ def _picture(comparison: FleetComparison) -> str:
             amount(one.price_per_month, 0) + (" chosen" if one.is_chosen else ""),
             f"{one.scenario}: {amount(one.price_per_month)} {unit}",
             one.outcome.value,
+            "bar us" if one.is_chosen else "bar",
         )
         for one in comparison.contenders
     ]

@@ -21,6 +21,7 @@ class Bar:
     Attributes:
         name: Beside it. words: The amount at its end. title: For hovering.
         note: Drawn instead of a bar where there is no amount.
+        css: Style; by default that of more or of less.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Bar:
     words: str
     title: str
     note: str = ""
+    css: str = ""
 
 
 def diverging_chart(bars: Sequence[Bar], label: str, unit: str) -> str:
@@ -61,7 +63,7 @@ def _drawn(bar: Bar, end: float, zero: float, y: int) -> str:
     if bar.amount is None:
         pieces.append(text_at("a", zero + 6, y + 12, bar.note))
     else:
-        css = "worse" if bar.amount > 0 else "better"
+        css = bar.css or ("worse" if bar.amount > 0 else "better")
         start, length = min(zero, end), abs(end - zero)
         pieces.append(
             f'<rect class="{css}" x="{number(start)}" y="{y}" '
