@@ -14,7 +14,7 @@ from tests.cluster.furnishing import furnished
 from tests.cluster.hardware import company_machines
 from tests.cluster.watching import watched
 
-GROWING = {"code": "48Ki", "translate": "16Ki", "classify": "16Ki"}
+GROWING = {"code": "40Ki", "translate": "16Ki", "classify": "16Ki"}
 
 
 def fleet(folder: Path, *, grown: bool) -> Path:
