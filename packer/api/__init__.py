@@ -32,7 +32,6 @@ from packer.api.estimating import (
     estimate_server,
 )
 from packer.api.host_services import host_guarantees, host_services, render_host_services
-from packer.api.host_services import host_guarantees, host_services, render_host_services
 from packer.api.inputs import Input, load
 from packer.api.inspecting import cache_costs, inspect, largest_context
 from packer.api.live_inventory import InventoryText, live_inventory
@@ -41,7 +40,14 @@ from packer.api.measurements import Calibration
 from packer.api.planning import plan
 from packer.api.price_books import PriceUpdate, read_price_book, update_prices
 from packer.api.process_speed import ServerEstimate, SpeedQuestion
-from packer.api.reports import catalogue, difference_text, read_beside, report, report_difference, schema_text
+from packer.api.reports import (
+    catalogue,
+    difference_text,
+    read_beside,
+    report,
+    report_difference,
+    schema_text,
+)
 from packer.api.saved_plan import (
     explain,
     moves_text,
@@ -54,6 +60,7 @@ from packer.api.saved_plan import (
 from packer.api.solving import solve, verify
 from packer.api.speed_calibrating import MeasuredServer, calibrate_speed
 from packer.api.sweeping import sweep, sweep_table
+from packer.api.verifying import Verification, verify_fleet
 
 __all__ = [
     "Calibration",
@@ -65,6 +72,7 @@ __all__ = [
     "PriceUpdate",
     "ServerEstimate",
     "SpeedQuestion",
+    "Verification",
     "apply",
     "ask_oracle",
     "attribution",
@@ -88,8 +96,6 @@ __all__ = [
     "guarantees",
     "host_guarantees",
     "host_services",
-    "host_guarantees",
-    "host_services",
     "inspect",
     "largest_context",
     "live_inventory",
@@ -108,7 +114,6 @@ __all__ = [
     "read_price_book",
     "render",
     "render_host_services",
-    "render_host_services",
     "report",
     "report_difference",
     "risk",
@@ -121,4 +126,5 @@ __all__ = [
     "sweep_table",
     "update_prices",
     "verify",
+    "verify_fleet",
 ]

@@ -28,6 +28,7 @@ from packer.cli import (
     solve_command,
     sweep_command,
     validate_command,
+    verify_command,
 )
 from packer.cli.console import say, say_error
 from packer.errors import GpuPackerError
@@ -55,6 +56,7 @@ for module in (
     render_command,
     diff_command,
     apply_command,
+    verify_command,
     report_command,
     compare_command,
     cost_command,
