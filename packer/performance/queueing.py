@@ -48,8 +48,7 @@ class ServerQueue:
 
     def leaving_rate(self, busy: int) -> float:
         """Requests per second that leave while ``busy`` slots are [1/s]."""
-        held = busy * self.load.prompt + self.load.answer * self.load.service.step_seconds(busy)
-        return busy / held
+        return self.load.leaving_rate(busy)
 
     @cached_property
     def utilisation(self) -> float:

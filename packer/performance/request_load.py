@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from packer.domain.demand import RequestClass
 from packer.performance.service_times import ServiceTimes
@@ -47,6 +48,19 @@ class RequestLoad:
     batch: float
     batch_squared: float
     prompt_batch: float
+
+    def leaving_rate(self, busy: int) -> float:
+        """Requests per second that leave while ``busy`` slots are; remembered [1/s]."""
+        known = self._leaving
+        while len(known) < busy:
+            slots = len(known) + 1
+            held = slots * self.prompt + self.answer * self.service.step_seconds(slots)
+            known.append(slots / held)
+        return known[busy - 1]
+
+    @cached_property
+    def _leaving(self) -> list[float]:
+        return []
 
 
 def request_load(service: ServiceTimes, mix: Sequence[RequestClass]) -> RequestLoad:

@@ -10,6 +10,8 @@ from packer.performance.request_load import RequestLoad
 HIGHEST_UTILISATION = 0.85
 """A server this busy still catches up after a burst; closer to 1 waits grow without limit."""
 _TAIL_SHARE = 0.05
+_RARELY = 0.005
+"""Chance of all slots being busy below which further ones change nothing."""
 _STEPS = 7
 _LADDER = (*range(1, 9), 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 128, 192, 256)
 
@@ -39,9 +41,13 @@ def meets_goals(load: RequestLoad, demand: ServerDemand, slots: int, share: floa
     A server with half of the time is one with all of it whose clock runs at half speed.
     """
     queue = ServerQueue(load, demand.rate / share, slots, demand.burstiness)
+    return _reaches(queue, demand.goals, share)
+
+
+def _reaches(queue: ServerQueue, goals: Goals, share: float) -> bool:
     if queue.utilisation > HIGHEST_UTILISATION:
         return False
-    speed, wait = demand.goals.decode_tokens_per_second, demand.goals.first_token_p95_seconds
+    speed, wait = goals.decode_tokens_per_second, goals.first_token_p95_seconds
     if speed is not None and queue.decode_tokens_per_second * share < speed:
         return False
     return wait is None or queue.later_than(wait * share) <= _TAIL_SHARE
@@ -51,7 +57,23 @@ def fewest_slots(
     load: RequestLoad, demand: ServerDemand, most: int, share: float = 1.0
 ) -> int | None:
     """Fewest slots that reach the goals with a share of the cards' time; None if no number does."""
-    return next((slots for slots in ladder(most) if meets_goals(load, demand, slots, share)), None)
+    if _is_too_fast(load, demand.goals, share):
+        return None
+    for slots in ladder(most):
+        queue = ServerQueue(load, demand.rate / share, slots, demand.burstiness)
+        if queue.utilisation > HIGHEST_UTILISATION:
+            continue
+        if _reaches(queue, demand.goals, share):
+            return slots
+        if queue.busy_chances[slots] < _RARELY:
+            return None  # more slots would stay empty
+    return None
+
+
+def _is_too_fast(load: RequestLoad, goals: Goals, share: float) -> bool:
+    """Whether even a single slot is too slow."""
+    speed = goals.decode_tokens_per_second
+    return speed is not None and share / load.service.step_seconds(1) < speed
 
 
 def least_share(load: RequestLoad, demand: ServerDemand, slots: int) -> float:

@@ -57,9 +57,13 @@ def serving_times(
             seconds += prompt_seconds(draft, tokens, 0).total
         return seconds * (_NEXTN_PROMPT if speculation.drafter is Drafter.MTP else 1.0)
 
+    # Without experts, drafts or a measured table a step grows by the same for every slot.
+    is_straight = not work.reads.has_experts and calibration is None
+    is_straight = is_straight and speculation.drafter is Drafter.NONE
+    knots = (_SLOTS[0], _SLOTS[-1]) if is_straight else _SLOTS
     prompts = _up_to(_PROMPTS, longest_prompt)
     return ServiceTimes(
-        tuple((float(number), step(number)) for number in _SLOTS),
+        tuple((float(number), step(number)) for number in knots),
         tuple((float(tokens), prompt(tokens)) for tokens in prompts),
         batch_tokens,
     )

@@ -91,7 +91,7 @@ def find_candidates_by_replicas(
             sizes=sizes,
             most_share=most_share,
         )
-        for count in replica_counts(workload, usable, build, learnt, most_share)
+        for count in replica_counts(workload, usable, build, learnt, most_share, sizes)
     )
 
 

@@ -10,6 +10,8 @@ prediction used q5 for summaries only."""
 def allowed_variants(workload: Workload) -> tuple[Variant, ...]:
     """Files that have enough bits per weight, in the user's order."""
     least = workload.min_bits_per_weight
+    if not least:
+        return workload.variants
     return tuple(one for one in workload.variants if one.bits_per_weight >= least)
 
 
@@ -22,8 +24,8 @@ def allowed_cache_types(workload: Workload) -> tuple[str, ...]:
 
 def quality_refusal(workload: Workload, variant: Variant, cache_type: str) -> str:
     """Why a file or a cache type is too coarse; empty if neither is."""
-    if variant.bits_per_weight < workload.min_bits_per_weight:
-        least = workload.min_bits_per_weight
+    least = workload.min_bits_per_weight
+    if least and variant.bits_per_weight < least:
         return f"{variant.bits_per_weight:.2f} bits per weight, at least {least:g} are asked"
     if cache_type not in allowed_cache_types(workload):
         return f"fidelity: high forbids a {cache_type} cache"

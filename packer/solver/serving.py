@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from packer.domain.demand import CachePool
+from packer.domain.demand import CachePool, RequestClass
 from packer.domain.server_options import ServerOptions
 from packer.domain.speculation import NO_SPECULATION, Drafter, Speculation
 from packer.domain.workload import Variant, Workload
@@ -32,6 +32,8 @@ MOST_SLOTS = 256
 _POOL_STEP = 2048
 """Pools are rounded up to as many cells, so that few different ones have to be sized."""
 _MORE_SLOTS = 1.5
+_BUSY = 0.4
+"""Below this part of a card's time more slots are not worth their memory."""
 _WORTH_MORE = 0.9
 """More slots are offered where they need at most this much of the time of fewer ones."""
 
@@ -95,16 +97,33 @@ class ServingCase:
     @cached_property
     def depth(self) -> int:
         """Mean tokens in a slot that decodes; half of the context where no demand is known."""
-        demand, context = self.workload.demand, self.workload.context_per_slot
-        if demand is None:
-            return context // 2
-        return round(mean_depth(within_context(demand, context)[0].mix))
+        if self.workload.demand is None:
+            return self.workload.context_per_slot // 2
+        return round(mean_depth(self.mix))
 
-    def load(self, speculation: Speculation) -> RequestLoad:
-        """The demand's requests as work of this server."""
+    @cached_property
+    def mix(self) -> tuple[RequestClass, ...]:
+        """Requests as a slot of this context can serve them."""
         demand, context = self.workload.demand, self.workload.context_per_slot
         assert demand is not None  # noqa: S101 — asked only for workloads with one
-        mix = within_context(demand, context)[0].mix
+        return within_context(demand, context)[0].mix
+
+    def load(self, speculation: Speculation) -> RequestLoad:
+        """The demand's requests as work of this server; remembered."""
+        if speculation not in self._loads:
+            self._loads[speculation] = self._load(speculation)
+        return self._loads[speculation]
+
+    @cached_property
+    def _loads(self) -> dict[Speculation, RequestLoad]:
+        return {}
+
+    @cached_property
+    def _known_ways(self) -> dict[tuple[Speculation | None, int], tuple[list[ServerWay], str]]:
+        return {}
+
+    def _load(self, speculation: Speculation) -> RequestLoad:
+        mix = self.mix
         options = self.options or workload_options(self.workload, self.variant, self.cache_type)
         service = serving_times(
             self.work,
@@ -139,6 +158,12 @@ class ServingCase:
 
     def ways(self, chosen: Speculation | None, replicas: int) -> tuple[list[ServerWay], str]:
         """Slots, part of the cards' time and pool that reach the goals; else why none does."""
+        key = (chosen, replicas)
+        if key not in self._known_ways:
+            self._known_ways[key] = self._found_ways(chosen, replicas)
+        return self._known_ways[key]
+
+    def _found_ways(self, chosen: Speculation | None, replicas: int) -> tuple[list[ServerWay], str]:
         drafting = self.drafting(chosen)
         if self.workload.demand is None:
             return self._stated(chosen, drafting)
@@ -177,7 +202,7 @@ class ServingCase:
         """The fewest slots, and half as many more where they save the cards' time."""
         share = least_share(load, asked, fewest)
         yield self._way(load, asked, fewest, share, chosen)
-        if not self.workload.derives_slots:
+        if not self.workload.derives_slots or share < _BUSY:
             return
         more = next((n for n in ladder(MOST_SLOTS) if n >= _MORE_SLOTS * fewest), None)
         if more is not None and meets_goals(load, asked, more, self.most_share):
@@ -202,10 +227,8 @@ class ServingCase:
     def _pool(self, load: RequestLoad, asked: ServerDemand, slots: int, share: float) -> int:
         """Cells for the tokens in flight, at least one whole context and at most one per slot."""
         workload = self.workload
-        assert workload.demand is not None  # noqa: S101 — a pool is sized for a demand
         queue = ServerQueue(load, asked.rate / share, slots, asked.burstiness)
-        mix = within_context(workload.demand, workload.context_per_slot)[0].mix
-        held = tokens_in_flight(queue, mix).quantile(workload.cache_pool_quantile)
+        held = tokens_in_flight(queue, self.mix).quantile(workload.cache_pool_quantile)
         context = -(-workload.context_per_slot // CELL_PADDING) * CELL_PADDING
         cells = -(-int(held + 1) // _POOL_STEP) * _POOL_STEP
         return min(max(cells, context), context * slots)

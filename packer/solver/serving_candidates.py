@@ -6,25 +6,45 @@ from dataclasses import dataclass, field, replace
 from packer.domain.speculation import Drafter, Speculation
 from packer.domain.workload import Variant, Workload
 from packer.memory.layer_split import HOST
+from packer.performance.calibration import Calibration
 from packer.performance.learnt import Learnt
 from packer.performance.serving_goal import least_share, meets_goals, shortfall
 from packer.performance.speculation_choice import SpeculationVerdict
 from packer.solver.candidate import Candidate, Considered, Offer, Refused, ServerWay
 from packer.solver.serving import ServingCase, fewest_replicas, placed, rounded_share
-from packer.solver.sizing import Sizing
+from packer.solver.sizing import QuickSizing
 from packer.units import format_gib
 
 _MOST_REPLICAS = 512
-_MOST_COUNTS = 4
+_MOST_COUNTS = 3
 
 _Sized = tuple[list[Candidate], str]
 
 
 @dataclass
 class SizedWays:
-    """Bytes of every way sized so far, which differ by slots and pool but not by replicas."""
+    """Bytes and times known so far, which differ by slots and pool but not by replicas."""
 
     kept: dict[tuple[str, int, str, str, ServerWay], _Sized] = field(default_factory=dict)
+    cases: dict[tuple[str, int, str, str], ServingCase] = field(default_factory=dict)
+
+    def case(
+        self,
+        workload: Workload,
+        rank: int,
+        cache_type: str,
+        offer: Offer,
+        calibration: Calibration | None,
+        most_share: float,
+    ) -> ServingCase:
+        """One file and cache type on one product, whatever the number of replicas."""
+        key = (workload.name, rank, cache_type, offer.gpu.name)
+        if key not in self.cases:
+            variant = workload.variants[rank]
+            self.cases[key] = ServingCase(
+                workload, variant, cache_type, offer, calibration, most_share
+            )
+        return self.cases[key]
 
     def sized(
         self,
@@ -40,7 +60,7 @@ class SizedWays:
         key = (workload.name, rank, cache_type, offer.gpu.name, bare)
         if key not in self.kept:
             cache_rank = workload.cache_types.index(cache_type)
-            sizing = Sizing(workload, workload.variants[rank], cache_type, offer, build, bare)
+            sizing = QuickSizing(workload, workload.variants[rank], cache_type, offer, build, bare)
             self.kept[key] = sizing.candidates(rank, cache_rank)
         return self.kept[key]
 
@@ -93,13 +113,8 @@ class ServingSearch:
         if self.learnt is not None:
             gpu, model = self.offer.gpu.name, self._variant.model
             calibration = self.learnt.speed(gpu, model, self.build)
-        return ServingCase(
-            self.workload,
-            self._variant,
-            self.cache_type,
-            self.offer,
-            calibration,
-            self.most_share,
+        return self.sizes.case(
+            self.workload, self.rank, self.cache_type, self.offer, calibration, self.most_share
         )
 
     def _speculations(self) -> tuple[Speculation | None, ...]:
@@ -193,6 +208,7 @@ def replica_counts(
     build: str,
     learnt: Learnt | None,
     most_share: float,
+    sizes: SizedWays,
 ) -> tuple[int, ...]:
     """Numbers of replicas worth planning with: the fewest each product needs, and one more."""
     if not workload.derives_replicas:
@@ -202,9 +218,9 @@ def replica_counts(
     for offer in offers:
         fewest = [
             count
-            for variant in workload.variants
+            for rank, variant in enumerate(workload.variants)
             if not _too_large(workload, variant, offer)
-            for count in [_fewest(workload, variant, offer, build, learnt, most_share)]
+            for count in [_fewest(workload, rank, offer, build, learnt, most_share, sizes)]
             if count is not None
         ]
         if fewest:
@@ -214,15 +230,17 @@ def replica_counts(
 
 def _fewest(
     workload: Workload,
-    variant: Variant,
+    rank: int,
     offer: Offer,
     build: str,
     learnt: Learnt | None,
     most_share: float,
+    sizes: SizedWays,
 ) -> int | None:
-    calibration = learnt.speed(offer.gpu.name, variant.model, build) if learnt else None
+    model = workload.variants[rank].model
+    calibration = learnt.speed(offer.gpu.name, model, build) if learnt else None
     cache_type = workload.cache_types[0]
-    case = ServingCase(workload, variant, cache_type, offer, calibration, most_share)
+    case = sizes.case(workload, rank, cache_type, offer, calibration, most_share)
     return fewest_replicas(case, _MOST_REPLICAS)
 
 

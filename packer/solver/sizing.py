@@ -238,6 +238,43 @@ class Sizing:
         )
 
 
+class QuickSizing(Sizing):
+    """Even splits over the fewest cards only: replicas with a load gain nothing from others.
+
+    A replica's load counts on each of its cards, so an uneven split leaves no more time for others.
+    """
+
+    def fitting(self) -> Iterator[tuple[ServerOptions, MemoryEstimate]]:
+        """The even split over the fewest cards that hold it, else the balanced one.
+
+        Numbers of cards that are too few for the weights are not sized.
+        """
+        least = -(-_least_bytes(self.model) // max(1, self.offer.room_bytes))
+        for cards in range(max(1, least), self.most_cards + 1):
+            found = self._even(cards) or (self._balanced(cards) if cards > 1 else None)
+            if found is not None:
+                yield found
+                return
+
+    def _even(self, cards: int) -> tuple[ServerOptions, MemoryEstimate] | None:
+        each, more = divmod(self.layers, cards)
+        return self._if_fitting(tuple(each + (card < more) for card in range(cards)))
+
+    def _balanced(self, cards: int) -> tuple[ServerOptions, MemoryEstimate] | None:
+        splits = LayerSplits(self.layers, cards, self.offer.room_bytes)
+        return self._if_fitting(splits.balanced(lambda counts: self.estimate(counts)[1]))
+
+    def _if_fitting(self, layers: tuple[int, ...]) -> tuple[ServerOptions, MemoryEstimate] | None:
+        options, estimate = self.estimate(layers)
+        return (options, estimate) if self.fits(estimate) else None
+
+
+def _least_bytes(model: ModelFile) -> int:
+    """Bytes of weights that cannot but lie on cards: all but the embeddings."""
+    embeddings = sum(t.data_bytes for t in model.tensors if "token_embd" in t.name)
+    return int((model.file_bytes - embeddings) * model.size_low)
+
+
 def _first(low: int, high: int, holds: Callable[[int], bool]) -> int | None:
     """Smallest number between two for which something holds that then holds for all above."""
     if high < low or not holds(high):
