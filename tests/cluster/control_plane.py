@@ -28,9 +28,16 @@ class ControlPlane:
         kubeconfig: File of an administrator.
     """
 
-    def __init__(self, binaries: Binaries, *, api_server_flags: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        binaries: Binaries,
+        *,
+        api_server_flags: Sequence[str] = (),
+        only_api_server: bool = False,
+    ) -> None:
         """Start everything and wait until the API server is ready."""
         self._binaries, self._flags = binaries, api_server_flags
+        self._only_api_server = only_api_server
         self._processes = Processes()
         self.folder = self._processes.folder
         self._authority = Authority(self.folder)
@@ -144,7 +151,7 @@ class ControlPlane:
         self.kubeconfig = self.user("admin", groups=(_ADMIN,))
         self._processes.start("etcd", self._etcd())
         self.start_api_server()
-        for name, command in self._clients().items():
+        for name, command in self._clients().items() if not self._only_api_server else ():
             self._processes.start(name, command)
 
     def _is_ready(self) -> bool:

@@ -116,6 +116,7 @@ def test_an_api_server_that_dies_at_twenty_moments(pair: Pair) -> None:
         pair.assert_runs(plan)
 
 
+@full_only
 def test_answers_of_a_busy_or_broken_server_and_lost_connections(pair: Pair) -> None:
     chance = random.Random(3)
     token = administrator_token(pair.plane)
@@ -198,6 +199,7 @@ def test_a_webhook_that_refuses_is_told_before_anything_is_written(pair: Pair) -
     pair.assert_runs(pair.plans[0])
 
 
+@full_only
 def test_a_card_that_a_stranger_took_is_told_and_nothing_is_taken_back(pair: Pair) -> None:
     plan = pair.plans[0]
     uuids = {node.name: [card.uuid for card in node.cards] for node in plan.nodes}

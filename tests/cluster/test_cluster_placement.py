@@ -25,10 +25,8 @@ from tests.cluster.furnishing import furnished
 from tests.cluster.hardware import company_machines
 
 
-@pytest.mark.parametrize(
-    "sharing",
-    ["dra", pytest.param("dra-memory", marks=full_only), pytest.param("whole", marks=full_only)],
-)
+@full_only
+@pytest.mark.parametrize("sharing", ["dra", "dra-memory", "whole"])
 def test_the_cluster_places_every_pod_and_card_as_planned(
     plane: ControlPlane, tmp_path: Path, sharing: str
 ) -> None:
