@@ -46,9 +46,8 @@ def _on_this_machine(preset: str, folder: Path) -> str:
     for section, shape in _MODELS.items():
         path = write_tiny_model(folder / f"{section}.gguf", shape)
         head, _, tail = changed.partition(f"[{section}]\n")
-        changed = f"{head}[{section}]\n" + re.sub(
-            r"^model = .*$", lambda _, path=path: f"model = {path}", tail, count=1, flags=re.M
-        )
+        moved = re.sub(r"^model = .*$", f"model = {path}", tail, count=1, flags=re.MULTILINE)
+        changed = f"{head}[{section}]\n{moved}"
     kept = [line for line in preset.splitlines() if not line.startswith(("device =", "model ="))]
     assert [line for line in changed.splitlines() if not line.startswith("model =")] == kept
     return changed

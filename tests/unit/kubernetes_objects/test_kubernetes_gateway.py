@@ -59,6 +59,8 @@ def test_litellm_prefers_the_shortest_band_a_prompt_fits() -> None:
         for one in bands
     ] == [("openai/small", 1, 3000), ("openai/vision", 2, 15000)]
     assert configuration["router_settings"]["enable_pre_call_checks"] is True
+    names = [one["model_name"] for one in configuration["model_list"]]
+    assert sorted(names) == sorted([*(w.name for w in banded_plan().workloads), "assist", "assist"])
     modes = {one["model_name"]: one["model_info"]["mode"] for one in configuration["model_list"]}
     assert modes["embed"] == "embedding"
     assert modes["code"] == "rerank"
