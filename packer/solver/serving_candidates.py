@@ -266,4 +266,6 @@ def _embedding_bytes(variant: Variant) -> int:
 
 
 def _named(chosen: Speculation | None, reason: str) -> str:
-    return reason if chosen is None or not chosen.depth else f"{chosen}: {reason}"
+    if chosen is None:
+        return reason
+    return f"{chosen if chosen.depth else 'without drafting'}: {reason}"
