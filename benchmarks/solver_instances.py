@@ -115,6 +115,7 @@ def _model(draw: random.Random, name: str, count: int, multi: bool) -> Document:
     host = round(weights * draw.uniform(0.1, 0.13)) + draw.randint(300, 600)
     most = draw.choice([1, 2, 3, 4, 4])
     alternatives = []
+    count = min(count, 6) if allowed or weights > 75_000 else count
     for variant in range(most):
         q8, slots = variant % 2, variant // 2
         size = weights + round(cache * (1 + 1.3 * slots) * (0.55 if q8 else 1.0))
@@ -212,7 +213,8 @@ def _cut_type(card: tuple[str, str, int, list[int], int, int], count: int) -> Do
 
 def _pieces(draw: random.Random, cap: list[int]) -> list[tuple[int, int]]:
     """Sizes that sum to the capacity, with bandwidths that stay within theirs."""
-    sizes, left = [], cap[0]
+    sizes: list[int] = []
+    left = cap[0]
     while left > 2 * 800 and len(sizes) < 12:
         size = round(cap[0] * 2 ** draw.uniform(-6.5, 0.0))
         if size > left - 800:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from packer.solver.certificate_linear import linear_bound
+from packer.solver.certificate_patterns import pattern_value
 from packer.solver.certificate_placement import count_objective
 from packer.solver.certificate_search import is_impossible
 
@@ -76,9 +77,10 @@ def _proven_bound(instance: Document, certificate: Document) -> int:
         if bound > 0 and not is_impossible(instance, below=bound, requirements=None):
             raise Refused(f"something cheaper than {bound} exists, or could not be excluded")
         return bound
-    if kind not in ("lp", "dff"):
+    if kind not in ("lp", "dff", "patterns"):
         raise Refused(f"no certificate of kind {kind!r} is known")
-    bound = linear_bound(instance, certificate)
+    compute = pattern_value if kind == "patterns" else linear_bound
+    bound = compute(instance, certificate)
     _equal("certificate's bound", certificate["bound"], bound)
     return bound
 

@@ -8,6 +8,7 @@ from typing import Any
 from packer.solver.certificate import Leaf, LinearCertificate, Split
 from packer.solver.instance import Instance
 from packer.solver.instance_writer import format_instance
+from packer.solver.patterns import SCALE, PatternBound
 
 
 def certificate_document(instance: Instance, certificate: LinearCertificate) -> dict[str, Any]:
@@ -26,6 +27,20 @@ def certificate_document(instance: Instance, certificate: LinearCertificate) -> 
     }
     if not single:
         document["branched"] = True
+    document["digest"] = seal(instance, document)
+    return document
+
+
+def pattern_document(instance: Instance, proven: PatternBound) -> dict[str, Any]:
+    """The prices of a configuration bound, and what every kind of GPU earns at most."""
+    document: dict[str, Any] = {
+        "kind": "patterns",
+        "scale": SCALE,
+        "bound": proven.value,
+        "dim": proven.dim,
+        "prices": list(proven.prices),
+        "earned": list(proven.earned),
+    }
     document["digest"] = seal(instance, document)
     return document
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from packer.solver.card_classes import gpu_cost
 from packer.solver.columns import Columns
 from packer.solver.instance import Placed
 from packer.solver.packing import Packing
@@ -64,6 +65,10 @@ class Consolidation:
         self._fixed: list[Placed] = []
         self._bins = self._collect_bins()
         self._node_left = self._free_of_nodes()
+        self._idle = self._idle_gpus()
+        types = range(len(packing.instance.node_types))
+        self._type_cost = [gpu_cost(packing.instance, t) for t in types]
+        self._cheapest_types = sorted(types, key=lambda t: (self._type_cost[t], t))
 
     def _least_ways(self) -> dict[tuple[int, int], _Way]:
         """Per item and type the single-GPU column of least volume."""
@@ -109,11 +114,16 @@ class Consolidation:
 
     def _free_of_nodes(self) -> dict[int, list[int]]:
         """What every node still has to give, per node dimension."""
-        return {
-            one.node: self._packing.node_free[one.node].tolist()
-            for one in self._bins
-            if self._packing.node_free.shape[1]
-        }
+        if not self._packing.node_free.shape[1]:
+            return {}
+        return dict(enumerate(self._packing.node_free.tolist()))
+
+    def _idle_gpus(self) -> list[list[int]]:
+        """Unused GPUs per node type, the first of them last."""
+        geometry = self._geometry
+        free = (self._packing.gpu_replicas == 0) & geometry.usable[geometry.gpu_node]
+        types = range(len(self._packing.instance.node_types))
+        return [np.flatnonzero(free & (geometry.gpu_type == t))[::-1].tolist() for t in types]
 
     def _node_need(self, items: Sequence[int], t: int) -> Vector:
         needs = [self._ways[i, t].node for i in items]
@@ -124,16 +134,58 @@ class Consolidation:
         return tuple(sum(share[d] for share in shares) for d in range(self._dims))
 
     def run(self, most_steps: int, may_go_on: Callable[[], bool]) -> bool:
-        """Take steps until a GPU was emptied; whether one was."""
+        """Take steps; whether any of them saved something."""
+        saved = False
         for step in range(most_steps):
             if len(self._bins) < 2 or (step % 64 == 0 and not may_go_on()):
-                return False
+                break
             victim = self._victim()
-            if self._step(victim) and not victim.items:
+            if not self._step(victim):
+                continue
+            if not victim.items:
                 self._bins.remove(victim)
                 if not victim.has_fixed:
-                    return True
+                    self._idle[victim.node_type].append(victim.gpu)
+                    saved = True
+            elif self._move_to_cheaper(victim):
+                saved = True
+        return saved
+
+    def _move_to_cheaper(self, one: _Bin) -> bool:
+        """Move all of a GPU's replicas to an unused one that costs less, the cheapest first."""
+        if one.has_fixed:
+            return False
+        for t in self._cheapest_types:
+            if self._type_cost[t] >= one.cost:
+                return False
+            if not self._idle[t] or any((i, t) not in self._ways for i in one.items):
+                continue
+            load = self._load(one.items, t)
+            gpu = self._idle[t][-1]
+            room = tuple(self._geometry.gpu_capacity[gpu].tolist())
+            if any(a > b for a, b in zip(load, room, strict=True)):
+                continue
+            if not self._move(one, gpu, t, room, load):
+                continue
+            return True
         return False
+
+    def _move(self, one: _Bin, gpu: int, t: int, room: Vector, load: Vector) -> bool:
+        """Move a GPU's replicas to an unused one, unless its node has too little."""
+        node = int(self._geometry.gpu_node[gpu])
+        if self._node_left:
+            need, frees = self._node_need(one.items, t), self._node_need(one.items, one.node_type)
+            here, there = self._node_left[one.node], self._node_left[node]
+            back = frees if node == one.node else (0,) * len(need)
+            if any(n > left + b for n, left, b in zip(need, there, back, strict=True)):
+                return False
+            here[:] = [left + freed for left, freed in zip(here, frees, strict=True)]
+            there[:] = [left - taken for left, taken in zip(there, need, strict=True)]
+        self._idle[t].pop()
+        self._idle[one.node_type].append(one.gpu)
+        one.gpu, one.node, one.node_type = gpu, node, t
+        one.room, one.load, one.cost = room, load, self._type_cost[t]
+        return True
 
     def _victim(self) -> _Bin:
         """The GPU with the least on it for its cost, or now and then any."""

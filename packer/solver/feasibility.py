@@ -65,9 +65,7 @@ def _has_homeless_item(instance: Instance, clock: Clock) -> bool:
     return any(item.count and i not in placeable for i, item in enumerate(instance.items))
 
 
-def _first_fit_works(
-    geometry: Geometry, kept: Sequence[Sequence[int]], clock: Clock
-) -> bool:
+def _first_fit_works(geometry: Geometry, kept: Sequence[Sequence[int]], clock: Clock) -> bool:
     packing = Packing(geometry)
     FirstFit(packing, build_columns(geometry.instance, kept)).place_all(may_go_on=clock.has_time)
     return not packing.missing() and packing.affinity_holds()

@@ -10,6 +10,7 @@ from packer.solver.infeasibility import Conflict, find_conflict
 from packer.solver.instance import Instance, Placed
 from packer.solver.outcome import Change, Progress
 from packer.solver.packing import Packing
+from packer.solver.patterns import PatternBound
 from packer.solver.relaxations import find_relaxations
 from packer.solver.stopping import Clock, Limits
 
@@ -37,6 +38,7 @@ class Incumbent:
         self.placed: tuple[Placed, ...] | None = None
         self.objective: int | None = None
         self.bound: ProvenBound | None = None
+        self.patterns: PatternBound | None = None
         self.searched_bound = 0
         self.settled = False
         self.conflict: Conflict | None = None
@@ -45,7 +47,9 @@ class Incumbent:
     @property
     def bound_value(self) -> int:
         """The best bound known."""
-        return max(0 if self.bound is None else self.bound.value, self.searched_bound)
+        compact = 0 if self.bound is None else self.bound.value
+        patterns = 0 if self.patterns is None else self.patterns.value
+        return max(compact, patterns, self.searched_bound)
 
     def is_within(self, gap: float) -> bool:
         """Whether there is a plan with at most this gap."""
@@ -87,6 +91,12 @@ class Incumbent:
         if self.bound is None or proven.value >= self.bound.value:
             self.bound = proven
         self._tell("bound")
+
+    def take_patterns(self, proven: PatternBound | None) -> None:
+        """Take a configuration bound where it is better."""
+        if proven is not None and proven.value > self.bound_value:
+            self.patterns = proven
+            self._tell("patterns")
 
     def explain(self) -> None:
         """Look for a minimal conflict, and for what would resolve it."""

@@ -18,6 +18,7 @@ from packer.solver.levels import minimise_objective, whole_model
 from packer.solver.moving import kept_cost, move_cost, places_now
 from packer.solver.neighbourhood import NeighbourhoodSearch
 from packer.solver.packing import Packing
+from packer.solver.patterns import pattern_bound
 from packer.solver.repack import repaired
 from packer.solver.search import run_search
 
@@ -29,6 +30,8 @@ FEW_COLUMNS = 3000
 """Columns up to which branching for a better bound takes less than a second."""
 MOST_ITEMS = 4000
 """Items above which the relaxation takes long and is solved only for a wide gap."""
+CHUNK = 500
+"""Steps of consolidation between two offers."""
 QUICK = FillStyle(sample=100)
 STYLES = (
     FillStyle(sample=100, spread_out=True, urgent_from=0.15),
@@ -59,8 +62,13 @@ def _closing_the_gap(run: Incumbent) -> Iterator[Phase]:
     """Branching, budgets, gathered slack, and search."""
     leaves = min(400, 1_000_000 // max(1, len(run.columns)))
     quick_branching = len(run.columns) <= FEW_COLUMNS
+    yield partial(gather, run, CHUNK, None)
     if quick_branching:
         yield partial(prove, run, leaves)
+    yield partial(prove_by_patterns, run)
+    if run.instance.replicas <= MOST_ITEMS:
+        for style in (QUICK, *STYLES):
+            yield partial(gather, run, CHUNK, style)
     yield partial(buy, run)
     yield partial(gather, run, 8_000, None)
     if not quick_branching:
@@ -108,6 +116,11 @@ def prove(run: Incumbent, most_leaves: int) -> None:
     )
 
 
+def prove_by_patterns(run: Incumbent) -> None:
+    """The configuration bound, where capacities are small."""
+    run.take_patterns(pattern_bound(run.instance, run.clock.has_time))
+
+
 def fill(run: Incumbent, style: FillStyle) -> None:
     """A guided fill by uniform prices, or by those of the relaxation where that leaves some out."""
     for prices in (None, None if run.bound is None else run.bound.root.prices):
@@ -130,9 +143,7 @@ def buy(run: Incumbent) -> None:
     if run.objective is None or len(costs[costs > 0]) < 2:
         return
     styles = (QUICK, FillStyle(sample=100, smallest_type_first=True))
-    search = BudgetSearch(
-        run.geometry, run.columns, styles, run.clock.has_time, run.clock.left
-    )
+    search = BudgetSearch(run.geometry, run.columns, styles, run.clock.has_time, run.clock.left)
     for packing in search.run(run.bound_value, run.objective, objective_grid(run.instance)):
         run.offer("budget", packing)
 
@@ -149,11 +160,12 @@ def gather(run: Incumbent, steps: int, style: FillStyle | None) -> None:
             return
     slack = Consolidation(packing, run.columns, run.limits.seed)
     left = round(steps * run.limits.effort)
+    chunk = CHUNK if run.instance.replicas <= MOST_ITEMS else 4 * CHUNK
     while left > 0 and not run.is_closed() and run.clock.has_time():
-        if slack.run(min(left, 2000), run.clock.has_time):
+        if slack.run(min(left, chunk), run.clock.has_time):
             run.offer("consolidation", slack.packing())
         else:
-            left -= 2000
+            left -= chunk
 
 
 def search_whole(run: Incumbent) -> None:

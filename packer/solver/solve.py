@@ -4,7 +4,11 @@ from typing import Any
 
 from packer.solver.bound import quick_bound
 from packer.solver.card_classes import cost_of_everything
-from packer.solver.certificate_document import certificate_document, search_document
+from packer.solver.certificate_document import (
+    certificate_document,
+    pattern_document,
+    search_document,
+)
 from packer.solver.dominance import undominated
 from packer.solver.incumbent import Incumbent, Report
 from packer.solver.infeasibility import Conflict
@@ -111,9 +115,11 @@ def _infeasible(run: Incumbent, conflict: Conflict) -> Solution:
 
 
 def _certificate(run: Incumbent) -> dict[str, Any]:
-    if run.bound is None or run.bound_value > run.bound.value:
-        return search_document(run.instance, bound=run.bound_value)
-    return certificate_document(run.instance, run.bound.certificate)
+    if run.bound is not None and run.bound.value == run.bound_value:
+        return certificate_document(run.instance, run.bound.certificate)
+    if run.patterns is not None and run.patterns.value == run.bound_value:
+        return pattern_document(run.instance, run.patterns)
+    return search_document(run.instance, bound=run.bound_value)
 
 
 def _penalty(instance: Instance, placed: tuple[Placed, ...]) -> int:
