@@ -151,7 +151,7 @@ def sweep_of(plan: Plan) -> Sweep:
         ("cloud", "any"): (("876.00", "5.10"), ("1606.00", "5.10"), ("2409.00", "5.10")),
         ("cloud", "Q6_K"): (("1168.00", "6.60"), ("2117.00", "6.60"), ("3322.00", "6.60")),
     }
-    rows = []
+    rows: list[SweepRow] = []
     for (inventory, floor), answers in amounts.items():
         for demand, given in enumerate(answers, start=1):
             answer = _answer(*given) if given else Answer(Outcome.INFEASIBLE, HOSTILE)

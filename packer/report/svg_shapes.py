@@ -20,11 +20,19 @@ def text_at(css: str, x: float, y: int, words: str) -> str:
 
 
 def fitting_text(
-    css: str, texts: tuple[str, ...], x: float, width: float, y: int = BAR_TOP + 16
+    css: str,
+    texts: tuple[str, ...],
+    x: float,
+    width: float,
+    y: int = BAR_TOP + 16,
+    letter: float = _LETTER,
 ) -> str:
-    """The first of some texts, longest first, that fits in a rectangle, or nothing."""
+    """The first of some texts, longest first, that fits in a rectangle, or nothing.
+
+    ``letter`` is the widest common advance; names may be made of wide letters [px].
+    """
     for words in texts:
-        if len(words) * _LETTER + 2 * _PADDING <= width:
+        if len(words) * letter + 2 * _PADDING <= width:
             return text_at(css, x + _PADDING + 1, y, words)
     return ""
 

@@ -17,6 +17,8 @@ _WIDTH, _LEFT, _RIGHT, _TOP, _ROW, _BAR, _BOTTOM = 1080, 150, 84, 8, 27, 20, 40
 MOST_ROWS = 40
 """Plans with more nodes get a bar per pool."""
 COLOURS = 6
+_NAME_LETTER = 7.2
+"""Names are the user's, and may be all m and w [px]."""
 _FILLS = {
     CostKind.HEADROOM: "headroom",
     CostKind.HELD_BY_OTHERS: "others",
@@ -113,7 +115,7 @@ def _bar(row: Row, y: int, across: Axis, colours: dict[str, int], currency: str)
         width = float(Fraction(line.per_month) * _slope(across))
         title = f"{row.name}, {cost_name(line)}: {amount(line.per_month)} {currency} a month"
         css = f"c{colours[line.name]}" if line.kind is CostKind.WORKLOAD else _FILLS[line.kind]
-        label = fitting_text(*_label(line), x, width, y + 14)
+        label = fitting_text(*_label(line), x, width, y + 14, _NAME_LETTER)
         yield f"<g><title>{escape(title)}</title>{_segment(css, x, width, y)}{label}</g>"
         x += width
     frame = _segment("frame", across.start, x - across.start, y)

@@ -8,7 +8,7 @@ when one is killed, for want of memory say, exactly its task fails, and another 
 import os
 import signal
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -47,7 +47,7 @@ class Processes:
         """As many processes as wanted; they start when there are tasks."""
         self.processes = processes
 
-    def run(self, work: Work, shared: Any, tasks: Sequence[Any]) -> Iterator[Finished]:
+    def run(self, work: Work, shared: Any, tasks: Sequence[Any]) -> Generator[Finished, None, None]:
         """Every task once, as it comes back."""
         waiting = deque(enumerate(tasks))
         workers: list[_Worker] = []

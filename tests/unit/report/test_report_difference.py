@@ -105,7 +105,8 @@ def test_unknown_prices_and_other_currencies_are_never_a_saving() -> None:
     assert "unknown" in text
     euro = difference(company_plan(), awkward_plan())
     assert euro.currency == ""
-    assert euro.lines == euro.nodes == ()
+    assert euro.lines == ()
+    assert euro.nodes == ()
     assert "different currencies" in difference_markdown(euro)
     assert "different currencies" in render_difference(euro)
     assert verdict_words(euro).startswith("The change in money is unknown")
