@@ -89,7 +89,7 @@ def apply(
         say("minAvailable cannot be kept; --below-minimum goes on nevertheless")
         return exit_status.NO
     is_real = dry_run == "none"
-    if is_real and not yes and not typer.confirm("Carry this out?", err=True):
+    if is_real and not yes and not _agreed():
         return exit_status.NO
     written = api.apply(
         found, rollout, prune=prune, dry_run=not is_real, patience_seconds=patience, told=say
@@ -97,3 +97,14 @@ def apply(
     done = "written or deleted" if is_real else "checked by the server; nothing is kept"
     say(f"{len(written)} objects {done}")
     return exit_status.DONE
+
+
+def _agreed() -> bool:
+    """Whether the user says yes; without anybody to ask, the answer is no."""
+    try:
+        return typer.confirm("Carry this out?", err=True)
+    except typer.Abort as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        say("nobody answers; --yes goes on without asking")
+        return False

@@ -197,7 +197,7 @@ class Carrier:
         if self._writer.dry_run:
             return
         for server in servers:
-            if server.instance:
+            if not server.is_leaving:
                 title = f"pods of {server.name} do not go"
                 self._wait(partial(self._has_no_pod, server.instance), title)
             else:

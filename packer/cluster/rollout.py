@@ -31,14 +31,19 @@ def rollout_of(
     Raises:
         InvalidInput: The new servers do not fit beside those that stay.
     """
-    going = [one for one in difference.servers if one.new is not None or prune]
-    staying = [one.old for one in difference.servers if one.new is None and one.old and not prune]
+    going = [one for one in difference.servers if prune or not _stays(one)]
+    staying = [one.old for one in difference.servers if one.old and not prune and _stays(one)]
     unchanged = tuple(
         (server.occupancy(), server.is_available) for server in (*difference.kept, *staying)
     )
     changes = [_change(one, start_seconds, lost_nodes) for one in going]
     minimums = {one.name: one.min_available for one in plan.workloads}
     return rollout(RunningServers(capacity_of(plan, difference), unchanged, minimums), changes)
+
+
+def _stays(change: ServerChange) -> bool:
+    """Whether a server goes only when it is pruned; what an interrupted change left always goes."""
+    return change.new is None and change.old is not None and not change.old.is_leaving
 
 
 def _change(change: ServerChange, start_seconds: float, lost_nodes: frozenset[str]) -> Change:

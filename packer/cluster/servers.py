@@ -39,6 +39,11 @@ class Server:
     body: Json
 
     @property
+    def is_leaving(self) -> bool:
+        """Whether only a pod is left that waits for its successor."""
+        return not self.instance
+
+    @property
     def cards(self) -> tuple[int, ...]:
         """Indices of its cards on the node."""
         return tuple(sorted(self.card_bytes))

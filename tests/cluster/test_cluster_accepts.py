@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from packer.cluster.object_kinds import kind_of
 from packer.kubernetes_objects.render import render
 from tests.cluster.binaries import definitions
 from tests.cluster.control_plane import ControlPlane
@@ -38,33 +38,28 @@ def extended(plane: ControlPlane) -> Iterator[ControlPlane]:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_every_object_passes_a_strict_dry_run_in_a_restricted_namespace(
-    extended: ControlPlane, tmp_path: Path, way: str
+    extended: ControlPlane, way: str
 ) -> None:
     plan, options = WAYS[way]
     assert options.namespace == NAMESPACE
-    for path, text in render(plan, options).items():
-        target = tmp_path / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
-    mode = ["--server-side", "--dry-run=server", "--validate=strict"]
-    said = extended.try_kubectl("apply", *mode, "-k", tmp_path)
-    assert said.returncode == 0, said.stderr
-    assert "violate PodSecurity" not in said.stderr
-    where = f"/api/v1/namespaces/{options.namespace}"
-    for account in _of_kind(tmp_path, "ServiceAccount"):
+    files = render(plan, options)
+    bodies = [yaml.safe_load(text) for path, text in files.items() if path.endswith(".yaml")]
+    cluster = extended.connection()
+    mode = {"fieldManager": "gpu-packer", "fieldValidation": "Strict"}
+    for body in bodies:
+        if body["kind"] in ("Kustomization", "Namespace"):
+            continue
+        path = f"{kind_of(body).collection(NAMESPACE)}/{body['metadata']['name']}"
         # A pod is refused, in a dry run too, while its account is not really there.
-        extended.kubectl("apply", "--server-side", "-f", "-", text=json.dumps(account))
-    pods = [_pod(one) for one in _of_kind(tmp_path, "Deployment")]
+        dry = {} if body["kind"] == "ServiceAccount" else {"dryRun": "All"}
+        kind = "application/apply-patch+yaml"
+        cluster.send("PATCH", path, query={**mode, **dry}, body=body, content_type=kind)
+    pods = [_pod(body) for body in bodies if body["kind"] == "Deployment"]
     assert pods
     for pod in pods:
         query = {"dryRun": "All", "fieldValidation": "Strict"}
         # A Deployment only warns; it is the pod that Pod Security refuses.
-        extended.connection().send("POST", f"{where}/pods", query=query, body=pod)
-
-
-def _of_kind(folder: Path, kind: str) -> list[Json]:
-    bodies = (yaml.safe_load(file.read_text()) for file in sorted(folder.rglob("*.yaml")))
-    return [body for body in bodies if body["kind"] == kind]
+        cluster.send("POST", f"/api/v1/namespaces/{NAMESPACE}/pods", query=query, body=pod)
 
 
 def _pod(deployment: Json) -> Json:

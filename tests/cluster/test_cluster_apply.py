@@ -1,6 +1,8 @@
 """diff and apply against a real control plane: fresh, unchanged, changed, dry, pruned, refused."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -83,6 +85,12 @@ def test_commands_ask_show_the_steps_and_tell_by_status(
         at = ["--kubeconfig", str(plane.kubeconfig)]
         assert run(["diff", str(saved), *at]) == 1
         assert run(["apply", str(saved), "--yes", "--dry-run=server", *at]) == 0
+        assert run(["diff", str(saved), *at]) == 1
+        command = [sys.executable, "-m", "packer", "apply", str(saved), *at]
+        for answer in ("n\n", ""):
+            asked = subprocess.run(command, input=answer, capture_output=True, text=True)
+            assert asked.returncode == 1, asked.stderr
+        assert "nobody answers" in asked.stderr
         assert run(["diff", str(saved), *at]) == 1
         assert run(["apply", str(saved), "--yes", *at]) == 0
         assert run(["diff", str(saved), *at]) == 0
