@@ -9,7 +9,7 @@ from packer.domain.node import Inventory, Sharing
 from packer.domain.workload import Fleet, Objective
 from packer.plan.baselines import baselines, only_bound
 from packer.plan.building import node_budgets, placements_of, price_of
-from packer.plan.demand_notes import demand_notes
+from packer.plan.demand_notes import counts_note, demand_notes
 from packer.plan.moves import moves_between, running_replicas
 from packer.plan.plan import Baselines, Placement, Plan, Policy, ServerImageUsed, Status
 from packer.plan.replica_choice import Trial
@@ -30,6 +30,7 @@ class Decision:
     Attributes:
         brief: Whether only the placement counts, not what a reader would compare it with.
         trials: Every combination of numbers of replicas that was packed.
+        counts: Workloads whose number of replicas was chosen, with the numbers considered.
     """
 
     fleet: Fleet
@@ -41,6 +42,7 @@ class Decision:
     current: tuple[Placement, ...] = ()
     brief: bool = False
     trials: tuple[Trial, ...] = ()
+    counts: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
 
 def assemble(decision: Decision, tools: Tools, facts: Facts, limits: Limits) -> Plan:
@@ -72,7 +74,7 @@ def assemble(decision: Decision, tools: Tools, facts: Facts, limits: Limits) -> 
         policy=_policy(decision, limits),
         inputs=facts.inputs,
         versions=facts.versions,
-        notes=(*_notes(fleet, inventory, assignments), *facts.notes),
+        notes=(*_notes(decision, assignments), *facts.notes),
         run=facts.run,
         moves=moves_between(decision.current, placements) if decision.current else None,
         calibration=facts.calibration,
@@ -109,9 +111,8 @@ def _policy(decision: Decision, limits: Limits) -> Policy:
     )
 
 
-def _notes(
-    fleet: Fleet, inventory: Inventory, assignments: Sequence[Assignment]
-) -> tuple[str, ...]:
+def _notes(decision: Decision, assignments: Sequence[Assignment]) -> tuple[str, ...]:
+    fleet, inventory = decision.fleet, decision.inventory
     notes = [
         f"{one.candidate.workload}: {note}"
         for one in assignments
@@ -130,6 +131,7 @@ def _notes(
             f"of {', '.join(routers)} and runs one process per model name; the bound counts this"
         )
     notes += demand_notes(fleet, assignments)
+    notes += counts_note(decision.counts)
     if fleet.objective is Objective.PRICE:
         notes.append("money counts whole nodes with at least one replica")
     return tuple(dict.fromkeys(notes))

@@ -45,7 +45,8 @@ def _count_words(name: str, sets: Sequence[CandidateSet]) -> str:
     replicas = one.workload.replicas
     noun = "replica" if replicas == 1 else "replicas"
     if not one.candidates:
-        return f"{name}: {replicas} {noun}, and no variant fits any card"
+        goals = " with its goals reached" if one.workload.has_speed_wishes else ""
+        return f"{name}: {replicas} {noun}, and no variant fits any card{goals}"
     least = min(one.candidates, key=lambda c: sum(c.shares_bytes))
     each = " + ".join(format_gib(share) for share in least.shares_bytes)
     return f"{name}: {replicas} {noun}, each at least {each} GiB"

@@ -42,6 +42,14 @@ def demand_notes(fleet: Fleet, assignments: Sequence[Assignment]) -> Iterator[st
         )
 
 
+def counts_note(counts: Sequence[tuple[str, tuple[int, ...]]]) -> Iterator[str]:
+    """For which numbers of replicas the bound holds."""
+    chosen = [(name, tried) for name, tried in counts if len(tried) > 1]
+    if chosen:
+        words = "; ".join(f"{name} {', '.join(map(str, tried))}" for name, tried in chosen)
+        yield f"numbers of replicas considered, for all of which the bound holds: {words}"
+
+
 def served_demand(workload: Workload) -> ServedDemand | None:
     """A workload's traffic for the plan; None if it states none."""
     demand, goals = workload.demand, workload.goals

@@ -95,6 +95,10 @@ def make_plan(
         current,
         brief,
         tuple(trials),
+        tuple(
+            (family[0].workload.name, tuple(one.workload.replicas for one in family))
+            for family in families
+        ),
     )
     plan = assemble(decision, tools, facts, limits)
     audit(plan, served, bare, tools.parse_arguments)

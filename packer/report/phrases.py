@@ -6,6 +6,7 @@ from decimal import ROUND_CEILING, Decimal
 from packer.domain.workload import Objective
 from packer.plan.cost import CostKind, CostLine
 from packer.plan.headline import Headline
+from packer.plan.plan import PlannedSpeed
 from packer.report.card_figures import ProcessFigures
 from packer.report.document import Report
 from packer.report.wording import COST_NAMES, counted, rate
@@ -62,9 +63,25 @@ def chosen_words(group: ReplicaGroup) -> str:
         types = variant.cache_type_k + ("" if same else f"/{variant.cache_type_v}")
         parts.append(f"KV {types}")
     parts.append(f"{variant.slots} × {format_quantity(variant.context_per_slot)}")
+    if variant.cache_cells:
+        parts[-1] += f" sharing {variant.cache_cells} cells"
     if variant.draft_model:
         parts.append("with draft model")
+    elif variant.speculation not in ("", "none"):
+        parts.append(f"drafts by {variant.speculation}")
+    if variant.cpu_expert_layers:
+        parts.append(f"experts of {variant.cpu_expert_layers} layers in node memory")
+    if group.speed is not None:
+        parts.append(speed_words(group.speed))
     return " · ".join(parts)
+
+
+def speed_words(speed: PlannedSpeed) -> str:
+    """Speed of one slot, and the first token where a demand tells it: ``≈44 tokens/s``."""
+    words = f"≈{speed.decode_tokens_per_second.value:.3g} tokens/s per slot"
+    if speed.first_token_p95_seconds is not None:
+        words += f", first ≤ {speed.first_token_p95_seconds:.2g} s"
+    return words
 
 
 def choices(one: WorkloadFigures) -> dict[str, int]:

@@ -6,7 +6,14 @@ from decimal import Decimal
 
 from packer.domain.basis import Basis
 from packer.plan.cost import Bill, CostKind
-from packer.plan.plan import HostBytes, PlacedVariant, Placement, Plan, WorkloadSummary
+from packer.plan.plan import (
+    HostBytes,
+    PlacedVariant,
+    Placement,
+    Plan,
+    PlannedSpeed,
+    WorkloadSummary,
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,7 @@ class ReplicaGroup:
         planned_bytes: Upper bands of one replica, all its cards together.
         host: Bytes of one replica in its node's memory.
         argv: Exact command line, program first.
+        speed: What one replica does; None where the fleet does not speak of speed.
     """
 
     places: tuple[Place, ...]
@@ -35,6 +43,7 @@ class ReplicaGroup:
     context_bytes: int
     host: HostBytes
     argv: tuple[str, ...]
+    speed: PlannedSpeed | None = None
 
     @property
     def replicas(self) -> int:
@@ -87,7 +96,7 @@ def _groups(plan: Plan, placements: Iterable[Placement]) -> tuple[ReplicaGroup, 
     products = {node.name: node.product for node in plan.nodes}
     grouped: dict[object, list[Placement]] = {}
     for one in placements:
-        key = (one.argv, one.variant, one.host, _planned_bytes(one))
+        key = (one.argv, one.variant, one.host, _planned_bytes(one), one.speed)
         grouped.setdefault(key, []).append(one)
     return tuple(
         ReplicaGroup(
@@ -99,6 +108,7 @@ def _groups(plan: Plan, placements: Iterable[Placement]) -> tuple[ReplicaGroup, 
             context_bytes=sum(device.context_bytes for device in members[0].devices),
             host=members[0].host,
             argv=members[0].argv,
+            speed=members[0].speed,
         )
         for members in grouped.values()
     )

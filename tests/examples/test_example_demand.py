@@ -30,7 +30,8 @@ def test_bands_are_sized_apart_and_tell_gateways_their_border() -> None:
     assert short.route == long.route == "chat"
     assert short.max_prompt_tokens == long.above_prompt_tokens < short.max_tokens == 8192
     served = [summary(name).demand for name in ("chat-8k", "chat-64k")]
-    assert sum(one.requests_per_second for one in served if one) == pytest.approx(3.0, rel=1e-5)
+    assert all(served)
+    assert sum(one.requests_per_second for one in served if one) == pytest.approx(2.0, rel=1e-5)
 
 
 def test_a_shared_pool_is_smaller_than_every_slot_its_context_and_its_risk_is_printed() -> None:
