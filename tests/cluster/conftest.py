@@ -1,11 +1,14 @@
 """The cluster of these tests: one control plane per test process, or the one the user names."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.cluster.binaries import HOW, Binaries, find_binaries
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.given_cluster import VARIABLE, GivenCluster
 from tests.tools import left_out
 
 
@@ -19,6 +22,7 @@ def binaries() -> Binaries:
 
 @pytest.fixture(scope="session")
 def plane(binaries: Binaries) -> Iterator[ControlPlane]:
-    running = ControlPlane(binaries)
+    given = os.environ.get(VARIABLE)
+    running = GivenCluster(Path(given), binaries) if given else ControlPlane(binaries)
     yield running
     running.stop()
