@@ -59,7 +59,8 @@ def rule_of(method: str, path: str) -> Rule:
     inside = _NAMESPACED.fullmatch(rest)
     namespace = inside["namespace"] if inside else ""
     parts = (inside["rest"] if inside else rest).split("/")
-    resource = "/".join((parts[0], *parts[2:]))
+    # What follows a sub-resource, such as a path behind a proxy, needs no right of its own.
+    resource = "/".join((parts[0], *parts[2:3]))
     verb = _VERBS.get(method, method.lower())
     return Rule(group, resource, "list" if verb == "get" and len(parts) == 1 else verb, namespace)
 
