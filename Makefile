@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 EXAMPLE := examples/02-company-fleet
 
 .DEFAULT_GOAL := help
-.PHONY: llama-server control-plane cluster-test help install demo test unit lint types floors coverage missing-tools lock clean golden memory-table bench speed-table demand-table published browser-test fuzz mutants long-run
+.PHONY: llama-server control-plane cluster-test help install demo test unit lint types floors coverage missing-tools lock clean golden memory-table bench speed-table demand-table published sweep-table browser-test fuzz mutants long-run
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -99,6 +99,9 @@ published: install ## Renew docs/published-measurements.md, then read the differ
 
 demand-table: install ## Queueing formulas beside a simulated server; exit 1 where one is missed
 	$(BIN)/python -m benchmarks.demand_table
+
+sweep-table: install ## 200 scenarios on processes, Ray and Dask: the same table, and how fast
+	$(BIN)/python -m benchmarks.sweep_table
 
 browser-test: install ## Open reports in headless Chromium
 	GPU_PACKER_REQUIRE_TOOLS=1 $(PYTEST) -q tests/browser

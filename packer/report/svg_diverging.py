@@ -39,7 +39,8 @@ def diverging_chart(bars: Sequence[Bar], label: str, unit: str) -> str:
         return ""
     height = _TOP + len(bars) * _ROW + 42
     low, high = min(Fraction(0), *amounts), max(Fraction(0), *amounts)
-    across = axis(low, high, _LABELS, _WIDTH - _RIGHT, 8)
+    start = _LABELS + (_RIGHT if low < 0 else 0)
+    across = axis(low, high, start, _WIDTH - _RIGHT, 8)
     up = axis(0, 1, height - 42, _TOP, 1)
     pieces = [*grid(across, up, levels=())]
     zero = across.at(0)

@@ -57,12 +57,14 @@ class Processes:
                     workers.append(_started(work, shared, waiting.popleft()))
                 ready = wait([one.pipe for one in workers])
                 for worker in [one for one in workers if one.pipe in ready]:
-                    yield _collected(worker)
+                    finished = _collected(worker)
+                    # The next task first: whoever takes the result may be slow with it.
                     if worker.process.exitcode is None and waiting:
                         _hand_out(worker, waiting.popleft())
                     else:
                         _dismiss(worker)
                         workers.remove(worker)
+                    yield finished
         finally:
             for worker in workers:
                 worker.process.kill()
