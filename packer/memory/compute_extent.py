@@ -33,7 +33,9 @@ def factors_of(product: int) -> tuple[int, ...]:
 
 def terms_of(size: "Size") -> Terms:
     """Terms of an extent or of a plain number."""
-    return size.terms if isinstance(size, Extent) else {_CONSTANT: size}
+    if isinstance(size, Extent):
+        return size.terms
+    return {_CONSTANT: size} if size else {}
 
 
 def is_never_above(one: "Size", other: "Size") -> bool:
@@ -66,22 +68,22 @@ class Symbols:
         )
         return cast(int, Extent(size.terms, value, self))
 
-    def is_zero(self, size: "Size") -> bool:
-        """Whether a size is zero, remembered as a check unless it always is or never is."""
-        if not isinstance(size, Extent):
-            return size == 0
-        if _sign(size.terms):
+    def is_equal(self, one: "Size", other: "Size") -> bool:
+        """Whether two sizes are equal, remembered as a check unless they always or never are."""
+        terms = _difference(one, other)
+        if not terms:
+            return True
+        if _sign(terms):
             return False
-        return bool(self._ask(IS_ZERO, _reduced(size.terms), size.value == 0))
+        return bool(self._ask(IS_ZERO, _reduced(terms), _value(one) == _value(other)))
 
-    def is_negative(self, size: "Size") -> bool:
-        """Whether a size is negative, remembered likewise."""
-        if not isinstance(size, Extent):
-            return size < 0
-        sign = _sign(size.terms)
-        if sign:
+    def is_below(self, one: "Size", other: "Size") -> bool:
+        """Whether a size is smaller than another, remembered likewise."""
+        terms = _difference(one, other)
+        sign = _sign(terms)
+        if sign or not terms:
             return sign < 0
-        return bool(self._ask(IS_NEGATIVE, _reduced(size.terms), size.value < 0))
+        return bool(self._ask(IS_NEGATIVE, _reduced(terms), _value(one) < _value(other)))
 
     def rest(self, size: "Extent", divisor: int) -> int:
         """Rest of a division, remembered likewise."""
@@ -98,16 +100,33 @@ class Symbols:
         return answer
 
 
+def _difference(one: "Size", other: "Size") -> Terms:
+    """Terms of a difference, without those that cancel."""
+    terms = dict(terms_of(one))
+    for product, factor in terms_of(other).items():
+        left = terms.get(product, 0) - factor
+        if left:
+            terms[product] = left
+        else:
+            terms.pop(product, None)
+    return terms
+
+
 def _sign(terms: Terms) -> int:
     """Sign of a sum whose terms all have one; symbols are positive. 0 where it depends."""
-    if all(factor > 0 for factor in terms.values()):
+    if not terms:
+        return 0
+    factors = terms.values()
+    if min(factors) > 0:
         return 1
-    return -1 if all(factor < 0 for factor in terms.values()) else 0
+    return -1 if max(factors) < 0 else 0
 
 
 def _reduced(terms: Terms) -> Terms:
     """Terms without what they have in common, which does not change the sign of their sum."""
     divisor = gcd(*terms.values())
+    if _CONSTANT in terms:
+        return {product: factor // divisor for product, factor in terms.items()}
     shared, place = 0, 0
     while any(product >> place for product in terms):
         mask = ((1 << _BITS) - 1) << place
@@ -132,13 +151,16 @@ class Extent:
 
     def _made(self, terms: Terms, value: int) -> "Size":
         """An extent, or a plain number where no symbol is left."""
-        terms = {product: factor for product, factor in terms.items() if factor}
         return Extent(terms, value, self._symbols) if any(terms) else value
 
     def __add__(self, other: "Size") -> "Size":
         terms = dict(self.terms)
         for product, factor in terms_of(other).items():
-            terms[product] = terms.get(product, 0) + factor
+            total = terms.get(product, 0) + factor
+            if total:
+                terms[product] = total
+            else:
+                terms.pop(product, None)
         return self._made(terms, self.value + _value(other))
 
     __radd__ = __add__
@@ -147,17 +169,23 @@ class Extent:
         return self._made({key: -factor for key, factor in self.terms.items()}, -self.value)
 
     def __sub__(self, other: "Size") -> "Size":
-        return self + (-other)
+        return self._made(_difference(self, other), self.value - _value(other))
 
     def __rsub__(self, other: int) -> "Size":
         return -self + other
 
     def __mul__(self, other: "Size") -> "Size":
+        if isinstance(other, int):
+            if other == 1:
+                return self
+            scaled = {product: factor * other for product, factor in self.terms.items()}
+            return Extent(scaled, self.value * other, self._symbols) if other else 0
         terms: Terms = {}
         for one, factor in self.terms.items():
-            for two, times in terms_of(other).items():
+            for two, times in other.terms.items():
                 terms[one + two] = terms.get(one + two, 0) + factor * times
-        return self._made(terms, self.value * _value(other))
+        kept = {product: factor for product, factor in terms.items() if factor}
+        return self._made(kept, self.value * other.value)
 
     __rmul__ = __mul__
 
@@ -168,7 +196,9 @@ class Extent:
         if any(factor % other for product, factor in self.terms.items() if product):
             return self.__index__() // other
         terms = {product: factor // other for product, factor in self.terms.items()}
-        terms[_CONSTANT] = constant // other
+        terms.pop(_CONSTANT, None)
+        if constant // other:
+            terms[_CONSTANT] = constant // other
         return self._made(terms, self.value // other)
 
     def _without(self, other: "Extent") -> "Size":
@@ -199,13 +229,13 @@ class Extent:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, (int, Extent)):
             return NotImplemented
-        return self is other or self._symbols.is_zero(self - other)
+        return self is other or self._symbols.is_equal(self, other)
 
     def __lt__(self, other: "Size") -> bool:
-        return self._symbols.is_negative(self - other)
+        return self._symbols.is_below(self, other)
 
     def __gt__(self, other: "Size") -> bool:
-        return self._symbols.is_negative(other - self)
+        return self._symbols.is_below(other, self)
 
     def __le__(self, other: "Size") -> bool:
         return not self > other
@@ -214,14 +244,14 @@ class Extent:
         return not self < other
 
     def __bool__(self) -> bool:
-        return not self._symbols.is_zero(self)
+        return not self._symbols.is_equal(self, 0)
 
     def __hash__(self) -> int:
         return hash(self.__index__())
 
     def __index__(self) -> int:
         """The value, which every batch and context must share from now on."""
-        self._symbols.is_zero(self - self.value)
+        self._symbols.is_equal(self, self.value)
         return self.value
 
 

@@ -22,7 +22,8 @@ Peaks = tuple[int, ...]
 # Regions of a program in which the allocator decides alike; the steps are taken in the others.
 _MOST_REGIONS = 24
 # Finding a region costs as much as taking all steps some twenty times.
-_MISSES_WORTH_A_REGION = 12
+_MISSES_WORTH_A_REGION = 20
+_MOST_CHECKS = 64
 
 
 @dataclass(frozen=True)
@@ -106,20 +107,80 @@ class KnownCheck:
 
 
 @dataclass(frozen=True)
-class _Region:
-    """Batches and contexts for which the allocator decides alike."""
+class _Buffer:
+    """Peak of one buffer, and whether it looks the same at the ends of repeated blocks."""
 
-    checks: list[KnownCheck]
-    tops: list[list[Sum]]
+    peak: int
     is_settled: bool
 
-    def run(self, products: Sequence[int]) -> Allocated | None:
-        """Peaks; None if these products lie outside."""
+
+@dataclass(frozen=True)
+class _Region:
+    """Batches and contexts for which the allocator decides alike in one buffer."""
+
+    checks: list[KnownCheck]
+    tops: list[Sum]
+    is_settled: bool
+
+    def run(self, products: Sequence[int]) -> _Buffer | None:
+        """The buffer; None if these products lie outside."""
         for check in self.checks:
             if not check.passes(products):
                 return None
-        peaks = tuple([max([top.of(products) for top in tops]) for tops in self.tops])
-        return Allocated(peaks, self.is_settled)
+        return _Buffer(max([top.of(products) for top in self.tops]), self.is_settled)
+
+
+class _Steps:
+    """One buffer's script, and the regions of it that are known."""
+
+    def __init__(
+        self,
+        script: Sequence[Step],
+        sizes: Sequence[tuple[Size, int]],
+        products: Products,
+        repeats: Sequence[tuple[int, int]],
+    ) -> None:
+        numbers = sorted({number for step in script for number in step[2:]})
+        place = {number: index for index, number in enumerate(numbers)}
+        self._script = [(kind, block, place[one], place[two]) for kind, block, one, two in script]
+        self._sizes = [sizes[number] for number in numbers]
+        self._sums = [(products.sum_of(size), alignment) for size, alignment in self._sizes]
+        self._products = products
+        self._repeats = repeats
+        self._regions: list[_Region] = []
+        self._misses = 0
+
+    def run(self, values: Sequence[int], products: list[int]) -> _Buffer:
+        """The buffer for symbols and products of these values."""
+        for region in self._regions:
+            found = region.run(products)
+            if found is not None:
+                return found
+        self._misses += 1
+        if self._misses >= _MISSES_WORTH_A_REGION and len(self._regions) < _MOST_REGIONS:
+            self._misses = 0
+            self._learn(values)
+            products[:] = self._products.values(values)
+        sizes = [_padded(size.of(products), alignment) for size, alignment in self._sums]
+        taken = replay(self._script, sizes)
+        return _Buffer(max(taken.tops, default=0), self._is_settled(taken))
+
+    def _learn(self, values: Sequence[int]) -> None:
+        """Find the region where the allocator decides as it does for these values."""
+        symbols = Symbols(values)
+        sizes = [_padded(symbols.adopted(size), step) for size, step in self._sizes]
+        taken = replay(self._script, sizes)
+        tops = [self._products.sum_of(top) for top in _highest(taken.tops)]
+        is_settled = self._is_settled(taken)
+        if len(symbols.answers) > _MOST_CHECKS:
+            # So small a region is hardly met again, and so are its neighbours.
+            self._misses = -_MISSES_WORTH_A_REGION * _MOST_REGIONS
+            return
+        self._regions.append(_Region(_checks(self._products, symbols), tops, is_settled))
+
+    def _is_settled(self, taken: Replay) -> bool:
+        pictures = taken.pictures
+        return all(pictures[first] == pictures[second] for first, second in self._repeats)
 
 
 class Program:
@@ -137,17 +198,14 @@ class Program:
         """
         self._products = Products()
         self._checks = _checks(self._products, symbols)
-        self._open_sizes = lifetimes.sizes
-        self._sizes = [
-            (self._products.sum_of(size), alignment) for size, alignment in lifetimes.sizes
-        ]
-        self._copies = lifetimes.copies
-        self._repeats = tuple(repeats)
+        copies = lifetimes.copies
+        self._counts_settle = all(copies[first] == copies[second] for first, second in repeats)
         # Cards in the middle of a model do the same.
-        self._scripts: list[tuple[Step, ...]] = list(dict.fromkeys(lifetimes.scripts))
-        self._places = [self._scripts.index(script) for script in lifetimes.scripts]
-        self._regions: list[_Region] = []
-        self._misses = 0
+        scripts = list(dict.fromkeys(lifetimes.scripts))
+        self._places = [scripts.index(script) for script in lifetimes.scripts]
+        self._buffers = [
+            _Steps(script, lifetimes.sizes, self._products, tuple(repeats)) for script in scripts
+        ]
 
     def run(self, values: Sequence[int]) -> Allocated | None:
         """Bytes for symbols of these values; None if a check fails: the graph is another one."""
@@ -155,42 +213,10 @@ class Program:
         for check in self._checks:
             if not check.passes(products):
                 return None
-        for region in self._regions:
-            found = region.run(products)
-            if found is not None:
-                return found
-        self._misses += 1
-        if self._misses >= _MISSES_WORTH_A_REGION and len(self._regions) < _MOST_REGIONS:
-            self._misses = 0
-            self._regions.append(self._region(values))
-        return self.stepped(products)
-
-    def stepped(self, products: Sequence[int]) -> Allocated:
-        """Bytes for products of these values, by taking every step."""
-        sizes = [_padded(size.of(products), alignment) for size, alignment in self._sizes]
-        replays = [replay(script, sizes) for script in self._scripts]
-        peaks = [max(found.tops, default=0) for found in replays]
-        return Allocated(tuple(peaks[place] for place in self._places), self._is_settled(replays))
-
-    def _region(self, values: Sequence[int]) -> _Region:
-        """Where the allocator decides as it does for these values."""
-        symbols = Symbols(values)
-        sizes = [_padded(symbols.adopted(size), step) for size, step in self._open_sizes]
-        replays = [replay(script, sizes) for script in self._scripts]
-        tops = [[self._products.sum_of(top) for top in _highest(found.tops)] for found in replays]
-        is_settled = self._is_settled(replays)
-        return _Region(
-            _checks(self._products, symbols),
-            [tops[place] for place in self._places],
-            is_settled,
-        )
-
-    def _is_settled(self, replays: Sequence[Replay]) -> bool:
-        """Whether the allocator looks the same at the ends of repeated blocks."""
-        return all(
-            self._copies[first] == self._copies[second]
-            and all(found.pictures[first] == found.pictures[second] for found in replays)
-            for first, second in self._repeats
+        buffers = [steps.run(values, products) for steps in self._buffers]
+        return Allocated(
+            tuple([buffers[place].peak for place in self._places]),
+            self._counts_settle and all([buffer.is_settled for buffer in buffers]),
         )
 
 

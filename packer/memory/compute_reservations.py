@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from packer.domain.model import ModelFile
 from packer.domain.server_options import FlashAttention, ServerOptions
@@ -162,14 +162,15 @@ class _Choices:
 
     def peaks(self, occasions: tuple[Occasion, ...]) -> Peaks:
         """Bytes every backend reserves for the largest of some graphs."""
-        last, known = len(_REPETITIONS) - 1, _known(self._asked.model)
-        for index in range(last if self._needs_all else known.enough, last + 1):
+        last, enough = len(_REPETITIONS) - 1, _known(self._asked.model).enough
+        layout = self._asked.layout
+        devices = (len(layout.cards), HOST in layout.layers)
+        for index in range(last if self._needs_all else enough.get(devices, 0), last + 1):
             if index not in self._reserved:
                 self._reserved[index] = _reserved(self._asked, _REPETITIONS[index])
             found = self._reserved[index].of(occasions)
             if found is not None:
-                if not self._needs_all:
-                    known.enough = index
+                enough[devices] = index
                 return found
         raise AssertionError("a graph with every block is always settled")
 
@@ -180,18 +181,18 @@ class _Known:
 
     Attributes:
         choices: Choices of blocks by what was asked.
-        enough: Which of the repetitions were enough for the last question; the next is likely to
-            need as many.
+        enough: Which of the repetitions were enough for the last question of as many cards, and
+            with or without layers on the host; the next is likely to need as many.
     """
 
-    choices: dict[Hashable, _Choices]
-    enough: int = 0
+    choices: dict[Hashable, _Choices] = field(default_factory=dict)
+    enough: dict[tuple[int, bool], int] = field(default_factory=dict)
 
 
 @derived_once
 def _known(model: ModelFile) -> _Known:
     """Everything found out about a model."""
-    return _Known({})
+    return _Known()
 
 
 _shared: OrderedDict[Hashable, ReservedPeaks] = OrderedDict()
