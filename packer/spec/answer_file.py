@@ -41,7 +41,7 @@ def read_saved_answer(text: str, file: str) -> SavedAnswer:
         raise _refused(file, str(error)) from error
     head = values if isinstance(values, dict) else {}
     kind = head.get("kind")
-    if head.get("apiVersion") != API_VERSION or kind not in KINDS:
+    if head.get("apiVersion") != API_VERSION or not isinstance(kind, str) or kind not in KINDS:
         raise _refused(file, f"kind is {str(kind)[:40]!r}")
     try:
         found: SavedAnswer = _adapter(kind).validate_python((values,))[0]

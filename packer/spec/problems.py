@@ -193,6 +193,8 @@ _BY_TYPE: dict[str, _Maker] = {
     "quantity_type": _own_words("P0106", "is of the wrong type"),
     "money": _own_words("P0106", "is not a price"),
     "money_range": _own_words("P0107", "is out of range"),
+    "factor": _own_words("P0106", "is not a factor"),
+    "factor_range": _own_words("P0107", "is out of range"),
     "name": _own_words("P0109", "is not a usable name"),
     "text": _own_words("P0116", "has the wrong form"),
 }

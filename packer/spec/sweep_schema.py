@@ -25,10 +25,10 @@ _LARGEST_FACTOR = 1_000
 def _factor(value: object) -> Decimal:
     """Exact factor; percent signs are refused, so that 50 % more and 50 % are never mixed up."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise refusal("money", "a factor is a number", "such as 1.5, which is 50 % more")
+        raise refusal("factor", "a factor is a number", "such as 1.5, which is 50 % more")
     amount = Decimal(value)
     if not 0 < amount <= _LARGEST_FACTOR:
-        raise refusal("money_range", f"a factor lies above 0 and up to {_LARGEST_FACTOR}")
+        raise refusal("factor_range", f"a factor lies above 0 and up to {_LARGEST_FACTOR}")
     return amount
 
 
