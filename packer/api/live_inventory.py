@@ -71,7 +71,7 @@ def live_inventory(
         pooled.inventory,
         notes=(head, _UNTOLD, *pooled.notes),
         pool_notes=pooled.pool_notes,
-        by_hand=pooled.by_hand,
+        by_hand=_unlisted(pooled.inventory),
     )
     return InventoryText(pooled.inventory, text, pooled.notes)
 
@@ -118,25 +118,37 @@ def _product_of(kind: "CardKind") -> "GpuProduct | Unknown":
     return fitting[0]
 
 
+def _unlisted(inventory: Inventory) -> frozenset[str]:
+    """Names of products that the catalogue does not know: the file describes them itself."""
+    from packer.catalogue.gpus import gpus_matching
+
+    products = {pool.gpu.name: pool.gpu for pool in inventory.pools}
+    return frozenset(name for name, gpu in products.items() if gpus_matching(name) != (gpu,))
+
+
 def _is_near(told: int, nominal: int) -> bool:
     return abs(told - nominal) * 100 <= nominal * _MEMORY_TOLERANCE_PERCENT
 
 
 def _slice_of(candidates: "tuple[GpuProduct, ...]", kind: "CardKind") -> "GpuProduct | Unknown":
     """A MIG slice as a product of its own; its bandwidth is its part of the card's, an estimate."""
-    from packer.catalogue.gpus import estimated_allocatable
+    from packer.catalogue.gpus import estimated_allocatable, gpus_matching
     from packer.cluster.pooling import Unknown
     from packer.domain.basis import Basis
 
     if len(candidates) > 1:
         return Unknown(f"{kind.product} may be {', '.join(one.name for one in candidates)}")
     card = candidates[0]
+    # Labels cannot hold the plus that slices write before "me" (media engines).
+    label = f"{card.label}-MIG-{kind.profile.replace('+', '.')}"
+    listed = gpus_matching(label)
+    if len(listed) == 1:
+        return listed[0]
     part = max(1, round(kind.memory_bytes * _MEMORY_SLICES / card.nominal_bytes))
     return replace(
         card,
         name=f"{card.name} MIG {kind.profile}",
-        # Labels cannot hold the plus that slices write before "me" (media engines).
-        label=f"{card.label}-MIG-{kind.profile.replace('+', '.')}",
+        label=label,
         nominal_bytes=kind.memory_bytes,
         allocatable_bytes=estimated_allocatable(kind.memory_bytes),
         allocatable_basis=Basis.ESTIMATED,

@@ -26,13 +26,11 @@ class LiveInventory:
     Attributes:
         notes: What could not be told, for the head of the file.
         pool_notes: Pool → remarks on its nodes.
-        by_hand: Names of products the file describes itself: MIG slices.
     """
 
     inventory: Inventory
     notes: tuple[str, ...]
     pool_notes: Mapping[str, tuple[str, ...]]
-    by_hand: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,6 @@ def pool_nodes(
             groups.setdefault(_likeness(node, way), []).append(node)
     pools: list[NodePool] = []
     pool_notes: dict[str, tuple[str, ...]] = {}
-    by_hand: set[str] = set()
     for likeness, nodes in groups.items():
         product = product_of(likeness.kind)
         if isinstance(product, Unknown):
@@ -83,11 +80,7 @@ def pool_nodes(
         pool = _pool(_pool_name(likeness, product, pools), product, likeness, nodes)
         pools.append(pool)
         pool_notes[pool.name] = tuple(_remarks(nodes))
-        if likeness.kind.profile:
-            by_hand.add(product.name)
-    return LiveInventory(
-        Inventory(name, tuple(pools)), tuple(notes), pool_notes, frozenset(by_hand)
-    )
+    return LiveInventory(Inventory(name, tuple(pools)), tuple(notes), pool_notes)
 
 
 def _sharing(node: LiveNode, wanted: Sharing | None) -> Sharing | None:
