@@ -26,7 +26,7 @@ _WORTH = 1.0
 _WORTH_ON_THE_CPU = 1.25
 """Gain a drafter must promise where part of the model is on the CPU: what many tokens cost there is
 known to a fifth only, and published runs on an 8 GB card lost with every draft model."""
-_AS_FAST = 1.05
+AS_FAST = 1.05
 _SAME_PLACE = 1.005
 """Steps this alike run on the same devices."""
 
@@ -154,7 +154,7 @@ def choose_speculation(verdicts: Sequence[SpeculationVerdict]) -> SpeculationVer
     paying = [one for one in verdicts if one.speculation != NO_SPECULATION and one.pays]
     ways = (*plain, *paying)
     fastest = min(one.seconds_per_token for one in ways)
-    alike = [one for one in ways if one.seconds_per_token <= fastest * _AS_FAST]
+    alike = [one for one in ways if one.seconds_per_token <= fastest * AS_FAST]
     return min(alike, key=lambda one: (one.speculation.depth, one.seconds_per_token))
 
 

@@ -9,7 +9,7 @@ from packer.memory.layer_split import HOST
 from packer.performance.calibration import Calibration
 from packer.performance.learnt import Learnt
 from packer.performance.serving_goal import least_share, meets_goals, shortfall
-from packer.performance.speculation_choice import SpeculationVerdict
+from packer.performance.speculation_choice import AS_FAST, SpeculationVerdict
 from packer.solver.candidate import Candidate, Considered, Offer, Refused, ServerWay
 from packer.solver.serving import ServingCase, fewest_replicas, placed, rounded_share
 from packer.solver.sizing import QuickSizing
@@ -87,7 +87,7 @@ class ServingSearch:
         if reason:
             self._refuse(reason)
             return
-        by_speed: list[tuple[float, list[Candidate]]] = []
+        by_speed: list[tuple[SpeculationVerdict, list[Candidate]]] = []
         for chosen in self._speculations():
             case = self._case
             slots = self._busy_slots()
@@ -98,8 +98,9 @@ class ServingSearch:
                     continue
             some = self._sized(chosen, slots)
             if some:
-                by_speed.append((verdict.seconds_per_token, some))
-        by_speed.sort(key=lambda one: one[0])
+                by_speed.append((verdict, some))
+        fastest = min((verdict.seconds_per_token for verdict, _ in by_speed), default=0.0)
+        by_speed.sort(key=lambda one: _slowness(one[0], fastest))
         for slowness, (_, some) in enumerate(by_speed):
             self.found += [replace(one, slowness=slowness) for one in some]
 
@@ -200,6 +201,13 @@ class ServingSearch:
         one = Refused(name, self.rank, self.cache_type, gpu, reason)
         if one not in self.refused:
             self.refused.append(one)
+
+
+def _slowness(verdict: SpeculationVerdict, fastest: float) -> tuple[bool, float, float]:
+    """Order of ways to draft: of those nearly as fast as the fastest, shallow ones first."""
+    is_slower = verdict.seconds_per_token > fastest * AS_FAST
+    depth = 0 if is_slower else verdict.speculation.depth
+    return is_slower, depth, verdict.seconds_per_token
 
 
 def replica_counts(
