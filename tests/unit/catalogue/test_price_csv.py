@@ -14,6 +14,7 @@ from packer.domain.price_book import Discount, PriceBook
 from packer.errors import InvalidInput, Problem
 
 HEAD = "provider,region,instance_type,GPU,gpus,vcpus,memoryGib,onDemand,spot,currency,asOf,source"
+OWNED = "pool,purchasePrice,years,powerWatts,coolingFactor,electricityPrice\n"
 ROW = "aws,eu-central-1,g6e.xlarge,L40S,1,4,32,2.10,,USD,2026-11-01,contract"
 
 
@@ -61,10 +62,8 @@ def test_bought_hardware_has_a_pool() -> None:
         (f"{HEAD}\n{ROW.replace('USD', 'dollars')}\n", "P0912", "three capital letters"),
         (f"{HEAD}\n{ROW.replace('L40S', 'L4OS')}\n", "P0901", "L40S"),
         (f"{HEAD}\n{ROW.replace('L40S,1,', 'L40S,1.5,')}\n", "P0912", "whole"),
-        ("pool,purchasePrice,years,powerWatts,coolingFactor,electricityPrice\nx,1,4,1,1.2,\n",)
-        + ("P0919", "electricityPrice"),
-        ("pool,purchasePrice,years,powerWatts,coolingFactor,electricityPrice\nx,1,4,1,0.9,1\n",)
-        + ("P0912", "building"),
+        (f"{OWNED}x,1,4,1,1.2,\n", "P0919", "electricityPrice"),
+        (f"{OWNED}x,1,4,1,0.9,1\n", "P0912", "building"),
     ],
 )
 def test_what_is_wrong_is_said_at_its_line(text: str, code: str, words: str) -> None:

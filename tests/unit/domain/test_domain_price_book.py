@@ -76,8 +76,23 @@ def test_a_price_is_unknown_on_terms_nobody_named() -> None:
 
 def test_a_row_knows_its_age_where_somebody_dated_it() -> None:
     row = InstancePrice(
-        *("aws", "eu", "x", "L40S", ("L40S",), 1, 4, 32),
-        *(Decimal(1), None, None, None, "", "USD", date(2026, 1, 1), "", "test"),
+        provider="aws",
+        region="eu",
+        instance_type="x",
+        gpu="L40S",
+        products=("L40S",),
+        gpu_count=1,
+        vcpus=4,
+        memory_gib=32,
+        on_demand_per_hour=Decimal(1),
+        spot_per_hour=None,
+        reserved_1y_per_hour=None,
+        reserved_3y_per_hour=None,
+        reserved_note="",
+        currency="USD",
+        as_of=date(2026, 1, 1),
+        as_of_note="",
+        source="test",
     )
     assert row.age_days(date(2026, 1, 31)) == 30
     assert row.price == Price(Decimal(1), as_of=date(2026, 1, 1), source="test")
