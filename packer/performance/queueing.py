@@ -58,6 +58,8 @@ class ServerQueue:
     @cached_property
     def busy_chances(self) -> tuple[float, ...]:
         """Probability of 0, 1 … all slots being busy; the last includes all who wait."""
+        if self.utilisation >= 1.0:
+            return (0.0,) * self.slots + (1.0,)
         weights = [1.0]
         for busy in range(1, self.slots + 1):
             weights.append(weights[-1] * self.rate / self.leaving_rate(busy))

@@ -82,7 +82,9 @@ def test_more_requests_wait_longer_and_bursts_longer_still() -> None:
 
 
 def test_an_overloaded_server_never_answers() -> None:
-    assert ServerQueue(conversation_load(), 50.0, 4).first_token_seconds() == float("inf")
+    queue = ServerQueue(conversation_load(), 50.0, 4)
+    assert queue.first_token_seconds() == float("inf")
+    assert queue.busy_chances == (0.0, 0.0, 0.0, 0.0, 1.0)
 
 
 def test_the_quantile_is_where_the_share_is_left() -> None:

@@ -1,0 +1,179 @@
+"""Plans of fleets with a demand: what they record, how they are audited, and what they prove."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+
+import pytest
+
+from packer.catalogue.gpus import find_gpu
+from packer.domain.demand import CachePool, Goals, LengthBand
+from packer.domain.node import Inventory
+from packer.domain.speculation import NO_SPECULATION, Drafter, Speculation
+from packer.domain.workload import Fleet
+from packer.errors import Infeasible
+from packer.llamacpp.arguments import parse_arguments
+from packer.plan.audit import find_contradictions
+from packer.plan.explanation import explain_workload
+from packer.plan.plan import Placement, Plan, PlannedSpeed
+from packer.plan.replica_choice import counts_to_try, proven_bound, relaxed_instance
+from packer.solver.candidate import Offer
+from packer.solver.candidates import find_candidates_by_replicas
+from packer.solver.fleet_instance import fleet_instance
+from packer.solver.offers import offers_of
+from packer.solver.solve import solve
+from packer.solver.stopping import Limits
+from packer.spec.plan_file import format_plan, read_plan
+from tests.demanding_fleets import demanding
+from tests.small_fleets import BUILD, fleet, inventory, pool, workload
+from tests.small_fleets import plan as plan_of
+
+HERE = inventory(pool("l40s", find_gpu("L40S"), gpus=1, nodes=6))
+WAYS = (NO_SPECULATION, Speculation(Drafter.MTP, 1, 0.8), Speculation(Drafter.NGRAM, 8, 0.3))
+
+
+def asked() -> Fleet:
+    shared = {"cache_pool": CachePool.SHARED, "kv_unified": True}
+    return fleet(
+        demanding("chat", 1.5, **shared),
+        demanding("quiet", 0.05, decode=10.0, first=10.0, band=LengthBand("mail", 0, 6000)),
+        workload("code", "qwen3.5-27b-mtp", "Q4_K_M", speculations=WAYS),
+    )
+
+
+@cache
+def made() -> Plan:
+    return plan_of(asked(), HERE)
+
+
+def served() -> Fleet:
+    """The fleet with the numbers that the plan chose."""
+    numbers = {one.name: (one.replicas, one.slots) for one in made().workloads}
+    workloads = tuple(
+        replace(one, replicas=numbers[one.name][0], slots=numbers[one.name][1])
+        for one in asked().workloads
+    )
+    return replace(asked(), workloads=workloads)
+
+
+def findings(changed: Plan, there: Inventory = HERE) -> list[str]:
+    return list(find_contradictions(changed, served(), there, parse_arguments))
+
+
+def with_speed(change: Callable[[PlannedSpeed], PlannedSpeed]) -> Plan:
+    def changed(one: Placement) -> Placement:
+        return one if one.speed is None else replace(one, speed=change(one.speed))
+
+    return replace(made(), placements=tuple(map(changed, made().placements)))
+
+
+def test_the_plan_records_speed_demand_and_band() -> None:
+    chat, quiet, code = made().workloads
+    assert chat.demand is not None
+    assert chat.demand.requests_per_second == 1.5
+    assert chat.demand.goal_first_token_p95_seconds == 3.0
+    assert quiet.band is not None
+    assert (quiet.band.route, quiet.band.max_prompt_tokens) == ("mail", 6000)
+    assert code.demand is None
+    for one in made().placements:
+        assert one.speed is not None
+        figure = one.speed.decode_tokens_per_second
+        assert figure.low < figure.value < figure.high
+        assert one.variant.slots >= one.speed.slots
+    first = [one.speed.first_token_p95_seconds for one in made().placements if one.speed]
+    assert sum(seconds is None for seconds in first) == 1, "nobody says what comes to code"
+
+
+def test_an_honest_plan_passes_its_audit() -> None:
+    assert findings(made()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda speed: replace(speed, depth=speed.depth + 1), "speed is not that of its argv"),
+        (lambda speed: replace(speed, load_permille=1), "goals are missed"),
+        (lambda speed: replace(speed, load_permille=900), "of its time are planned, 850 allowed"),
+    ],
+)
+def test_lies_about_speed_are_found(
+    change: Callable[[PlannedSpeed], PlannedSpeed], said: str
+) -> None:
+    assert any(said in one for one in findings(with_speed(change)))
+
+
+def test_a_drafter_or_offload_nobody_allowed_is_found() -> None:
+    def lying(one: Placement) -> Placement:
+        if one.workload == "quiet":
+            return replace(one, argv=(*one.argv, "--n-cpu-moe", "3"))
+        if one.workload == "code":
+            argv = [word for word in one.argv if word not in ("--spec-type", "draft-mtp")]
+            return replace(one, argv=(*argv, "--spec-type", "ngram-cache"))
+        return one
+
+    found = findings(replace(made(), placements=tuple(map(lying, made().placements))))
+    assert any("quiet-0: experts are left" in one for one in found)
+    assert any(one.startswith("code-0:") for one in found)
+
+
+def test_a_plan_with_demand_survives_its_file() -> None:
+    again = read_plan(format_plan(made()), "plan.json")
+    assert again == made()
+
+
+def test_a_plan_without_demand_says_nothing_of_it() -> None:
+    plain = format_plan(plan_of(fleet(workload("chat")), HERE))
+    for word in ("speed", "demand", "band", "decisions", "load_limit", "cpu_expert", "cache_cells"):
+        assert f'"{word}' not in plain
+
+
+def test_the_explanation_names_the_rule_that_failed_and_the_counts_tried() -> None:
+    said = explain_workload(made(), "code")
+    assert "ngram, depth 8" in said
+    assert "enough drafted tokens must be accepted" in said
+    assert "Weighed" in said
+    chat = explain_workload(made(), "chat")
+    assert "1.5 requests/s" in chat
+    assert "of their cards' time" in chat
+    assert "replicas: the fleet would take" in chat or "no plan was found with as many" in chat
+
+
+def test_goals_that_no_card_reaches_are_an_answer_with_figures() -> None:
+    slow = fleet(workload("chat", "llama-3.1-8b", "Q8_0", goals=Goals(95.0), slots=4))
+    with pytest.raises(Infeasible) as caught:
+        plan_of(slow, HERE)
+    assert "95 are asked" in caught.value.refusals[0].text
+    assert "goals" in caught.value.reasons[0].text
+
+
+def test_counts_are_all_tried_where_they_are_few() -> None:
+    offers = offers_of(HERE, asked().headroom)
+    families = [
+        find_candidates_by_replicas(one, offers, build=BUILD, most_share=0.85)
+        for one in asked().workloads
+    ]
+    counts = counts_to_try(families, offers, 85)
+    assert counts.is_complete
+    assert len(counts.tried) == len(families[0]) * len(families[1])
+    many = counts_to_try([families[0]] * 4, offers, 85)
+    assert not many.is_complete
+    assert len(many.tried) <= 6
+    assert all(len(sets) == 4 for sets in many.tried)
+
+
+def test_the_relaxation_is_no_dearer_than_any_count() -> None:
+    offers = offers_of(HERE, asked().headroom)
+    sets = find_candidates_by_replicas(demanding("chat", 4.0), offers, build=BUILD, most_share=0.85)
+    one = fleet(demanding("chat", 4.0))
+    limits = Limits(time_seconds=10)
+    values = [solve(fleet_instance(one, HERE, [each]).instance, limits).objective for each in sets]
+    relaxed = solve(relaxed_instance(fleet_instance(one, HERE, sets).instance), limits)
+    known = [value for value in values if value is not None]
+    assert known
+    assert (relaxed.bound or 0) <= min(known)
+    assert proven_bound([], 3) == 3
+    assert proven_bound([], None) == 0
+
+
+def test_an_offer_that_is_unknown_counts_no_card() -> None:
+    assert counts_to_try([], (Offer(find_gpu("L40S"), 1, 1, 1),), 85).is_complete
