@@ -171,16 +171,19 @@ def _rules(draw: random.Random, items: list[Document]) -> list[Document]:
 def perfect_cut(
     seed: int, nodes: tuple[int, int], *, objective: str = "gpus", decoys: int = 2
 ) -> Document:
-    """Pieces that use up every GPU of H200 and H100 nodes exactly; smaller cards tempt beside.
+    """Pieces that use up every GPU of two node types exactly; other cards tempt beside.
+
+    H200 and H100 where GPUs are counted; H200 and A100, the best room for the price, else.
 
     Args:
         seed: Of the random numbers.
-        nodes: Nodes of H200 and of H100 that are cut up.
+        nodes: Nodes of the two types that are cut up.
         objective: What is minimised.
         decoys: Nodes of the other types.
     """
     draw = random.Random(seed)
-    cut = [(CARDS[5], nodes[0]), (CARDS[4], nodes[1])]
+    second = CARDS[4] if objective == "gpus" else CARDS[3]
+    cut = [(CARDS[5], nodes[0]), (second, nodes[1])]
     pieces: dict[tuple[int, int], int] = {}
     for card, count in cut:
         for _ in range(count * card[2]):
@@ -189,7 +192,8 @@ def perfect_cut(
     items = [_piece(draw, f"m{i}", count, piece) for i, (piece, count) in enumerate(pieces.items())]
     draw.shuffle(items)
     node_types = [_cut_type(card, count) for card, count in cut]
-    node_types += [_cut_type(card, decoys) for card in CARDS[:4]]
+    others = CARDS[:4] if objective == "gpus" else (CARDS[0], CARDS[2], CARDS[4])
+    node_types += [_cut_type(card, decoys) for card in others]
     document = _document(f"cut-{seed}", objective, node_types, items, [])
     unit = {"gpus": 1, "gpu_price": 0}[objective]
     optimum = sum(8 * count * (unit or card[5]) for card, count in cut)

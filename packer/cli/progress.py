@@ -70,7 +70,8 @@ def _words(progress: "Progress") -> str:
     best, bound = progress.objective, progress.bound
     gap = f"{(best - bound) / best:.1%}" if best and bound is not None else "–"
     return (
-        f"{progress.phase}: incumbent {_shown(best)}, bound {_shown(bound)}, "
+        f"{progress.phase}: incumbent {_shown(best, progress.scale)}, "
+        f"bound {_shown(bound, progress.scale)}, "
         f"gap {gap}, {progress.seconds:.1f} s"
     )
 
@@ -82,5 +83,8 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def _shown(value: int | None) -> str:
-    return "–" if value is None else str(value)
+def _shown(value: int | None, scale: int) -> str:
+    """A number of cards, or money with two decimals where integers stand for parts of it."""
+    if value is None:
+        return "–"
+    return str(value) if scale == 1 else f"{value / scale:.2f}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from packer.domain.node import Inventory
 from packer.domain.workload import Fleet
@@ -68,12 +69,18 @@ def packed_counts(
         packed = weigh.packed(counted, sets)
         if all(one.candidates for one in sets):
             limits = weigh.limits_for(packed, len(counts.tried))
-            solution = solve_rentals(packed.instance, limits, progress)
+            told = None if progress is None else partial(_tell, progress, packed.money_scale)
+            solution = solve_rentals(packed.instance, limits, told)
         else:
             stuck = tuple(f"count:{one.workload.name}" for one in sets if not one.candidates)
             solution = replace(_NOTHING, conflict=stuck)
         trials.append(Trial(counted, sets, packed, solution))
     return trials
+
+
+def _tell(progress: Callable[[Progress], None], scale: int, one: Progress) -> None:
+    """Pass progress on with what its integers are worth."""
+    progress(replace(one, scale=scale))
 
 
 def over_all_counts(

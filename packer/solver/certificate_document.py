@@ -38,6 +38,7 @@ def pattern_document(instance: Instance, proven: PatternBound) -> dict[str, Any]
         "scale": SCALE,
         "bound": proven.value,
         "dim": proven.dim,
+        "unit": proven.unit,
         "prices": list(proven.prices),
         "earned": list(proven.earned),
     }

@@ -71,9 +71,14 @@ class Solution:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a solve is: the phase, the best objective and bound so far, and the time spent [s]."""
+    """Where a solve is: the phase, the best objective and bound so far, and the time spent [s].
+
+    Attributes:
+        scale: Objective and bound are cards or money times this.
+    """
 
     phase: str
     objective: int | None
     bound: int | None
     seconds: float
+    scale: int = 1

@@ -1,9 +1,9 @@
 """The configuration bound: prices under which no pattern that fits a GPU earns more than it costs.
 
-Column generation over patterns, priced by a knapsack in one dimension. For many like items on few
-sizes of GPU it is nearly always the optimum rounded up, where the compact relaxation may be one
-short. The prices are rounded down to integers and every GPU is priced again exactly, so the bound
-that is reported trusts no floating-point number.
+Column generation over patterns, priced by a knapsack in one dimension, in units so coarse that it
+is quick; shares and capacities are rounded down to them, so whatever fits still does. It is often
+the optimum rounded up where the compact relaxation is one or two short. The prices are rounded
+down to integers and every GPU is priced again exactly: no floating-point number is trusted.
 
 Source: Gilmore and Gomory 1961.
 """
@@ -21,9 +21,11 @@ from packer.solver.branching import objective_grid
 from packer.solver.card_classes import card_classes
 from packer.solver.instance import Instance
 
-MOST_UNITS = 4_000
-"""Largest capacity of the dimension that is priced."""
-MOST_ROUNDS = 3_000
+MOST_UNITS = 1_500
+"""Units the largest capacity is divided into."""
+MOST_ITEMS = 300
+"""Items beyond which the knapsacks take too long."""
+MOST_ROUNDS = 600
 SCALE = 10**6
 Pattern = tuple[tuple[int, int], ...]
 
@@ -33,11 +35,13 @@ class PatternBound:
     """A proven bound with its integer prices.
 
     Attributes:
+        unit: What shares and capacities are counted in.
         prices: Per item, in units of 1/SCALE. earned: Most a pattern earns, per node type.
     """
 
     value: int
     dim: int
+    unit: int
     prices: tuple[int, ...]
     earned: tuple[int, ...]
 
@@ -45,18 +49,17 @@ class PatternBound:
 def pattern_bound(instance: Instance, may_go_on: Callable[[], bool]) -> PatternBound | None:
     """The bound of patterns in dimension 0; None where the instance is not of that kind.
 
-    Only where every replica takes one GPU and capacities are small whole numbers.
+    Only where every replica takes one GPU, and of no more than ``MOST_ITEMS`` kinds.
     """
     capacities = [max(one.capacities)[0] for one in instance.node_types]
     costs = [card.cost for card in card_classes(instance)]
     several = any(len(way.shares) > 1 for item in instance.items for way in item.alternatives)
-    if several or not instance.items or max(capacities, default=0) > MOST_UNITS:
+    if several or not 0 < len(instance.items) <= MOST_ITEMS:
         return None
     if not all(costs) or len(costs) != len(instance.node_types):
         return None
     master = _Master(instance, capacities, costs)
-    if not master.run(may_go_on):
-        return None
+    master.run(may_go_on)
     return master.bound()
 
 
@@ -64,8 +67,11 @@ class _Master:
     """The restricted program over the patterns found so far."""
 
     def __init__(self, instance: Instance, capacities: list[int], costs: list[int]) -> None:
-        self._instance, self._capacities, self._costs = instance, capacities, costs
-        self._shares = [_smallest_shares(instance, t) for t in range(len(capacities))]
+        self._instance, self._costs = instance, costs
+        self._unit = -(-max(capacities) // MOST_UNITS) or 1
+        self._capacities = [capacity // self._unit for capacity in capacities]
+        self._shares = [_smallest_shares(instance, t, self._unit) for t in range(len(costs))]
+        self._prices = np.zeros(len(instance.items))
         self._counts = [item.count for item in instance.items]
         self._solver: Any = pywraplp.Solver.CreateSolver("GLOP")  # type: ignore[no-untyped-call]
         infinity = self._solver.infinity()
@@ -80,23 +86,27 @@ class _Master:
             row.SetCoefficient(missing, 1)
             self._solver.Objective().SetCoefficient(missing, 4.0 * sum(costs) + 4.0)
 
-    def run(self, may_go_on: Callable[[], bool]) -> bool:
-        """Add patterns until none pays; whether that was reached."""
+    def run(self, may_go_on: Callable[[], bool]) -> None:
+        """Add patterns until none pays, and keep the prices that proved most on the way."""
+        most = 0.0
         for _ in range(MOST_ROUNDS):
             if not may_go_on() or self._solver.Solve() != pywraplp.Solver.OPTIMAL:
-                return False
+                return
             prices = np.array([max(0.0, row.dual_value()) for row in self._demand])
             rents = [max(0.0, row.dual_value()) for row in self._supply]
-            paying = []
+            paying, feasible = [], 1.0
             for t, (cost, rent) in enumerate(zip(self._costs, rents, strict=True)):
                 earned, pattern = self._best_pattern(t, prices)
                 if earned > cost + rent + 1e-7 * max(1.0, cost):
                     paying.append((t, pattern))
+                    feasible = min(feasible, (cost + rent) / earned)
+            proven = feasible * float(self._solver.Objective().Value())
+            if proven > most:
+                most, self._prices = proven, feasible * prices
             if not paying:
-                return True
+                return
             for t, pattern in paying:
                 self._add(t, pattern)
-        return False
 
     def _add(self, t: int, pattern: Pattern) -> None:
         variable = self._solver.NumVar(0, self._solver.infinity(), "")
@@ -107,7 +117,7 @@ class _Master:
 
     def bound(self) -> PatternBound:
         """What the prices prove, in whole numbers."""
-        prices = [math.floor(max(0.0, row.dual_value()) * SCALE) for row in self._demand]
+        prices = [math.floor(price * SCALE) for price in self._prices.tolist()]
         exact = np.array(prices, dtype=np.int64)
         earned = [int(self._best_pattern(t, exact)[0]) for t in range(len(self._costs))]
         total = sum(price * count for price, count in zip(prices, self._counts, strict=True))
@@ -115,7 +125,7 @@ class _Master:
             total -= len(one.available) * one.gpus * max(0, most - SCALE * cost)
         step = SCALE * objective_grid(self._instance)
         value = max(0, -(-total // step) * objective_grid(self._instance))
-        return PatternBound(value, 0, tuple(prices), tuple(earned))
+        return PatternBound(value, 0, self._unit, tuple(prices), tuple(earned))
 
     def _best_pattern(self, t: int, prices: NDArray[Any]) -> tuple[Any, Pattern]:
         """The pattern of most worth on a GPU of a type: a bounded knapsack."""
@@ -151,8 +161,8 @@ def _parts(count: int) -> list[int]:
     return parts
 
 
-def _smallest_shares(instance: Instance, t: int) -> list[int]:
-    """Least share per item on a type in dimension 0; beyond every capacity where none is allowed.
+def _smallest_shares(instance: Instance, t: int, unit: int) -> list[int]:
+    """Least share per item on a type, in units; beyond every capacity where none is allowed.
 
     Whether it fits in other dimensions does not matter for a bound, and the judge does not ask.
     """
@@ -160,7 +170,7 @@ def _smallest_shares(instance: Instance, t: int) -> list[int]:
     return [
         min(
             (
-                one.shares[0][0]
+                one.shares[0][0] // unit
                 for one in item.alternatives
                 if one.gpu_types is None or gpu_type in one.gpu_types
             ),

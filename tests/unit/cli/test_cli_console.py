@@ -166,6 +166,14 @@ def test_progress_keeps_one_line_and_removes_it(monkeypatch: pytest.MonkeyPatch)
     )
 
 
+def test_progress_shows_money_not_its_integers(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with SolverProgress() as show:
+        show(Progress("budget", 1250, 1200, 1.0, scale=100))
+    assert "budget: incumbent 12.50, bound 12.00, gap 4.0%, 1.0 s" in terminal.getvalue()
+
+
 def test_progress_is_silent_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     with SolverProgress() as show:
         show(Progress("bound", 1, 1, 0.0))
