@@ -38,15 +38,30 @@ class RayCluster:
         _require_listener(self.address)
         with _connected(ray, self.address):
             self.processes = int(ray.cluster_resources().get("CPU", 1))
-            kept = ray.put(shared)
-            remote = ray.remote(num_cpus=1, max_retries=0)(work)
+            boxed = (ray.put(shared),)
+            remote = ray.remote(num_cpus=1, max_retries=0)(_on_worker)
             waiting, running = deque(enumerate(tasks)), dict[Any, int]()
             while waiting or running:
                 while waiting and len(running) < _AT_ONCE_PER_PROCESSOR * self.processes:
                     index, task = waiting.popleft()
-                    running[remote.remote(kept, task)] = index
+                    running[remote.remote(work, boxed, task)] = index
                 (done,), _ = ray.wait(list(running))
                 yield _finished(ray, done, running.pop(done))
+
+
+_unpacked: dict[str, Any] = {}
+
+
+def _on_worker(work: Work, boxed: tuple[Any], task: Any) -> Any:
+    """One task, with what all share unpacked once per process.
+
+    Ray unpacks an argument anew for every task; what is remembered about its parts would be lost.
+    """
+    key = boxed[0].hex()
+    if key not in _unpacked:
+        _unpacked.clear()
+        _unpacked[key] = library("ray", "ray").get(boxed[0])
+    return work(_unpacked[key], task)
 
 
 def _require_listener(address: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.planned import ROOT
 
-_HEAVY = ("ortools", "kubernetes", "networkx", "numpy", "pandas", "jinja2")
+_HEAVY = ("ortools", "kubernetes", "networkx", "numpy", "pandas", "jinja2", "ray", "distributed")
 _PROGRAM = """
 import sys
 from packer.cli.main import run
@@ -23,6 +23,7 @@ assert not heavy, heavy
     [
         ["--help"],
         ["plan", "--help"],
+        ["sweep", "--help"],
         ["help", "exit-status"],
         ["schema", "fleet"],
         ["catalogue", "gpus"],
