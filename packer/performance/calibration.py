@@ -7,7 +7,9 @@ from math import exp, log
 
 # How strongly the factor of the cache is held to the factor of the rest: two equal depths say
 # nothing about it, two different ones outweigh this.
-_HOLD = 1e-3
+_HOLD = 1e-4
+# However deep a step of several slots is, at least this share of it is not due to depth.
+_LEAST = 0.1
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Factors:
 
     Attributes:
         rest, depth: Factors of the two parts.
-        by_slots: Slots → further factor, in ascending order; between them, a power law.
+        by_slots: Slots → further factor of the rest, in ascending order; between them, a power
+            law. What depends on depth grows with the slots as predicted.
         measurements: How many they rest on.
     """
 
@@ -44,8 +47,8 @@ class Factors:
 
     def seconds(self, rest_seconds: float, depth_seconds: float, slots: int = 1) -> float:
         """Predicted seconds, corrected [s]."""
-        plain = self.rest * rest_seconds + self.depth * depth_seconds
-        return plain * slots_factor(self.by_slots, slots)
+        rest = self.rest * rest_seconds * slots_factor(self.by_slots, slots)
+        return rest + self.depth * depth_seconds
 
 
 @dataclass(frozen=True)
@@ -78,12 +81,17 @@ def fit_factors(steps: Sequence[MeasuredStep]) -> Factors:
     by_slots = [(fewest, 1.0)]
     for slots in sorted({step.slots for step in steps} - {fewest}):
         ratios = [
-            log(step.measured_seconds / (rest * step.rest_seconds + depth * step.depth_seconds))
+            log(_rest_of(step, depth) / (rest * step.rest_seconds))
             for step in steps
             if step.slots == slots
         ]
         by_slots.append((slots, exp(sum(ratios) / len(ratios))))
     return Factors(rest, depth, tuple(by_slots), len(steps))
+
+
+def _rest_of(step: MeasuredStep, depth: float) -> float:
+    """Measured seconds without what depends on depth [s]."""
+    return max(step.measured_seconds - depth * step.depth_seconds, _LEAST * step.measured_seconds)
 
 
 def slots_factor(table: Sequence[tuple[int, float]], slots: int) -> float:

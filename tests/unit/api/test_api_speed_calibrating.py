@@ -128,7 +128,7 @@ def test_real_results_of_a_cpu(tmp_path: Path, capsys: pytest.CaptureFixture[str
     found = _speed(calibration, command=words, gpus="", depth=288, slots=4)
     assert found["basis"] == "measured"
     # A tenth of a millisecond of the server's own work on a step of two is what differs.
-    assert found["decode_aggregate_tokens_per_second"] == pytest.approx(1853.58, rel=0.12)
+    assert found["decode_aggregate_tokens_per_second"] == pytest.approx(1853.58, rel=0.15)
 
 
 def _codes(text: str, server: MeasuredServer) -> list[str]:
