@@ -61,7 +61,7 @@ def machine_speed_up() -> float:
     """How much faster two processes do twice the arithmetic than one does, here and now."""
     with ProcessPoolExecutor(2) as pool:
         list(pool.map(spin, [1000, 1000]))
-        best = {}
+        best: dict[int, float] = {}
         for count in (1, 2, 1, 2, 1, 2):
             started = time.perf_counter()
             list(pool.map(spin, [_SPINS] * count))

@@ -55,7 +55,8 @@ class Scenario:
         inventory: Its file, as the sweep names it.
         context: On the tokens of each conversation; embedding and reranking only where named.
         quantization_floor: Files coarser than this are not acceptable; ``any`` refuses none.
-        demand: On the replicas of each workload, rounded up.
+        demand: On the requests of workloads that state them, and on replicas that are stated,
+            rounded up.
         is_in_grid: Whether it is one of the combinations, not a single scenario.
     """
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from decimal import ROUND_CEILING, Decimal
 
+from packer.domain.demand import Demand
 from packer.domain.model import ModelFile
 from packer.domain.node import Inventory, NodePool, Price
 from packer.domain.payment import Payment
@@ -93,14 +94,26 @@ def reaches(model: ModelFile, floor: Decimal) -> bool:
 
 
 def _changed(workload: Workload, scenario: Scenario, floor: Decimal) -> Workload:
-    replicas = _ceiling(workload.replicas * scenario.demand.of(workload.name))
+    growth = scenario.demand.of(workload.name)
+    is_derived = workload.derives_replicas
+    replicas = workload.replicas if is_derived else _ceiling(workload.replicas * growth)
     least = workload.min_available
     return replace(
         workload,
         context_per_slot=_context(workload, scenario),
         variants=tuple(one for one in workload.variants if reaches(one.model, floor)),
         replicas=replicas,
+        demand=_grown(workload.demand, growth) if workload.demand else None,
         min_available=None if least is None else min(least, replicas),
+    )
+
+
+def _grown(demand: Demand, growth: Decimal) -> Demand:
+    """More requests of the same kind."""
+    return replace(
+        demand,
+        requests_per_second=demand.requests_per_second * float(growth),
+        mean_requests_per_second=demand.mean_requests_per_second * float(growth),
     )
 
 

@@ -90,7 +90,7 @@ class GridEntry(StrictModel):
     quantization_floors: Annotated[tuple[QuantizationName, ...], Field(max_length=100)] = ()
     """Coarsest acceptable quantization, such as `Q5_K_M`; `any` refuses none."""
     demands: Annotated[tuple[FactorItem, ...], Field(max_length=_MOST_ITEMS)] = ()
-    """Factors on the replicas of each workload, rounded up."""
+    """Factors on the demand, and on replicas that the fleet states, rounded up."""
 
 
 class ScenarioEntry(StrictModel):
@@ -107,7 +107,7 @@ class ScenarioEntry(StrictModel):
     quantization_floor: QuantizationName = "any"
     """Coarsest acceptable quantization; `any` refuses none."""
     demand: FactorItem | None = None
-    """Factor on the replicas of each workload, rounded up. Default 1."""
+    """Factor on the demand, and on replicas that the fleet states, rounded up. Default 1."""
 
 
 class SweepEntry(StrictModel):

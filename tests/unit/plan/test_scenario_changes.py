@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from packer.domain.demand import Demand, RequestClass
 from packer.domain.node import Price
 from packer.domain.payment import Payment
 from packer.domain.workload import Objective
@@ -43,6 +44,19 @@ def test_demand_is_rounded_up_and_may_name_workloads() -> None:
     assert [one.replicas for one in found.workloads] == [2, 3, 1]
     assert found.workloads[0].min_available == 2
     assert found.objective is Objective.PRICE
+
+
+def test_a_stated_demand_grows_and_derived_replicas_follow_from_it() -> None:
+    mix = (RequestClass(100.0, 50.0, 1.0),)
+    traffic = Demand(4.0, mix, burstiness=2.0, mean_requests_per_second=1.0)
+    asked = fleet(
+        workload("a", replicas=2, demand=traffic),
+        workload("b", demand=traffic, derives_replicas=True),
+    )
+    found = changed_fleet(asked, scenario(demand=Factor("×1.5", Decimal("1.5")))).workloads
+    assert [one.replicas for one in found] == [3, 1]
+    for one in found:
+        assert one.demand == Demand(6.0, mix, burstiness=2.0, mean_requests_per_second=1.5)
 
 
 def test_contexts_of_embeddings_grow_only_where_named() -> None:
