@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 EXAMPLE := examples/02-company-fleet
 
 .DEFAULT_GOAL := help
-.PHONY: llama-server control-plane cluster-test help install demo test unit lint types floors coverage missing-tools lock clean golden memory-table bench speed-table demand-table published sweep-table browser-test fuzz mutants long-run
+.PHONY: bench-fresh bench-growth brute-force llama-server control-plane cluster-test help install demo test unit lint types floors coverage missing-tools lock clean golden memory-table bench speed-table demand-table candidate-table published sweep-table browser-test fuzz mutants long-run
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -82,6 +82,15 @@ memory-table: install ## Compare the memory model with llama.cpp's allocator; ex
 bench: install ## Packing engine on its instances (CLASSES=small for the quick ones)
 	CLASSES=$(CLASSES) $(BIN)/python -m benchmarks.solver_table
 
+bench-fresh: install ## Packing engine on fresh instances of every class (SEEDS=1,2,3)
+	SEEDS=$(or $(SEEDS),1,2,3) $(BIN)/python -m benchmarks.solver_fresh
+
+bench-growth: install ## Time of the packing engine against replicas, as docs/images/solver-growth.svg
+	$(BIN)/python -m benchmarks.solver_growth
+
+brute-force: install ## Packing engine against trying everything, on 2,000 tiny instances
+	GPU_PACKER_PROPERTY_CASES=2000 $(PYTEST) -q tests/properties/test_solver_optimality.py
+
 speed-table: install ## Compare the speed model with published measurements
 	$(BIN)/python -m benchmarks.speed_table
 
@@ -94,8 +103,14 @@ mutants: install ## Change the floors that matter most and see their tests fail 
 long-run: install ## 500 random events on 512 cards, a new plan after each
 	$(BIN)/python -m benchmarks.long_run
 
+cpu-speed: install ## A real llama-server on the CPU against our calibrated prediction
+	$(BIN)/python -m benchmarks.cpu_server_speed
+
 published: install ## Renew docs/published-measurements.md, then read the difference
 	$(BIN)/python -m benchmarks.published_measurements --write docs/published-measurements.md
+
+candidate-table: install ## Candidates per second of a hundred workloads with demands
+	$(BIN)/python -m benchmarks.candidate_table
 
 demand-table: install ## Queueing formulas beside a simulated server; exit 1 where one is missed
 	$(BIN)/python -m benchmarks.demand_table
