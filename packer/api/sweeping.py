@@ -185,14 +185,13 @@ class _Running:
             if row.answer is None:
                 places.setdefault(row.input_sha256, []).append(index)
         tasks = {key: self._asked.scenarios[indexes[0]] for key, indexes in places.items()}
-        filled = 0
+        filled, before = 0, sum(row.answer is not None for row in self._rows)
         for key, answer in self._answers(tasks):
             filled += len(places[key])
             for index in places[key]:
                 self._rows[index] = replace(self._rows[index], answer=answer)
-            answered = sum(row.answer is not None for row in self._rows)
             seconds = time.perf_counter() - self._started
-            yield SweepProgress(len(self._rows), answered, filled, seconds)
+            yield SweepProgress(len(self._rows), before + filled, filled, seconds)
 
     def _answers(self, tasks: "dict[str, Scenario]") -> "Iterator[tuple[str, Answer]]":
         from packer.api.scenario_answers import answer_scenario
