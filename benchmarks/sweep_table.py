@@ -97,10 +97,8 @@ def timed(name: str, run: Callable[[Path], Sweep], folder: Path) -> Timed:
     out, before = folder / name, _children_seconds()
     done = run(out)
     used = _children_seconds() - before
-    print(
-        f"{name:14} {done.run.seconds:7.1f} s, {done.run.computed} computed, processors {used:.1f} s",
-        flush=True,
-    )
+    words = f"{done.run.computed} computed, processors {used:.1f} s"
+    print(f"{name:14} {done.run.seconds:7.1f} s, {words}", flush=True)
     return Timed(done.run.seconds, used, content(out))
 
 
