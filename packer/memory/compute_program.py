@@ -21,9 +21,10 @@ Peaks = tuple[int, ...]
 
 # Regions of a program in which the allocator decides alike; the steps are taken in the others.
 _MOST_REGIONS = 24
-# Finding a region costs as much as taking all steps some twenty times.
-_MISSES_WORTH_A_REGION = 20
-_MOST_CHECKS = 64
+# Finding a region costs as much as taking all steps some ten times.
+_MISSES_WORTH_A_REGION = 4
+# A check takes half as long as a step.
+_STEPS_PER_CHECK = 2
 
 
 @dataclass(frozen=True)
@@ -172,8 +173,8 @@ class _Steps:
         taken = replay(self._script, sizes)
         tops = [self._products.sum_of(top) for top in _highest(taken.tops)]
         is_settled = self._is_settled(taken)
-        if len(symbols.answers) > _MOST_CHECKS:
-            # So small a region is hardly met again, and so are its neighbours.
+        if len(symbols.answers) * _STEPS_PER_CHECK > len(self._script):
+            # Nothing would be saved, here or in the neighbourhood.
             self._misses = -_MISSES_WORTH_A_REGION * _MOST_REGIONS
             return
         self._regions.append(_Region(_checks(self._products, symbols), tops, is_settled))
