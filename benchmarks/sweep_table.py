@@ -140,7 +140,7 @@ def _on_clusters(path: Path, folder: Path) -> Iterator[str]:
     for engine, start in starts.items():
         with start(folder) as address:
             run = partial(api.sweep, path, engine=engine, address=address)
-            yield timed(engine, run, folder).table
+            yield timed(f"on-{engine}", run, folder).table
 
 
 if __name__ == "__main__":

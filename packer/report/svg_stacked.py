@@ -11,12 +11,13 @@ from packer.report.node_bills import NodeBill
 from packer.report.phrases import cost_name
 from packer.report.svg_axes import Axis, axis, grid
 from packer.report.svg_shapes import fitting_text, number, text_at
-from packer.report.wording import COST_NAMES, amount, symbol
+from packer.report.wording import COST_NAMES, amount, counted, symbol
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _ROW, _BAR, _BOTTOM = 1080, 150, 84, 8, 27, 20, 40
 MOST_ROWS = 40
 """Plans with more nodes get a bar per pool."""
 COLOURS = 6
+"""Workloads with a colour of their own, the dearest; the others share one."""
 _NAME_LETTER = 7.2
 """Names are the user's, and may be all m and w [px]."""
 _FILLS = {
@@ -101,10 +102,13 @@ def _chart(rows: Sequence[Row], bill: Bill, label: str) -> str:
 
 
 def _colours(bill: Bill) -> dict[str, int]:
-    """Workloads by their share, so that the largest differ most."""
+    """Number of each workload's colour, the dearest first; the others share the last."""
+    return {line.name: min(index, COLOURS) for index, line in enumerate(_dearest(bill))}
+
+
+def _dearest(bill: Bill) -> list[CostLine]:
     workloads = [line for line in bill.lines if line.kind is CostKind.WORKLOAD]
-    ranked = sorted(workloads, key=lambda line: (-line.per_month, line.name))
-    return {line.name: index % COLOURS for index, line in enumerate(ranked)}
+    return sorted(workloads, key=lambda line: (-line.per_month, line.name))
 
 
 def _bar(row: Row, y: int, across: Axis, colours: dict[str, int], currency: str) -> Iterator[str]:
@@ -142,7 +146,12 @@ def _segment(css: str, x: float, width: float, y: int) -> str:
 
 
 def legend(bill: Bill) -> Iterator[tuple[str, str]]:
-    """(Style, meaning) of what is not a workload and appears in the bill."""
+    """(Style, meaning) of everything that appears in the bill."""
+    workloads = [line for line in _dearest(bill) if line.per_month]
+    for index, line in enumerate(workloads[:COLOURS]):
+        yield f"c{index}", line.name
+    if len(workloads) > COLOURS:
+        yield f"c{COLOURS}", counted(len(workloads) - COLOURS, "other workload")
     for line in bill.lines:
         if line.kind is not CostKind.WORKLOAD and line.per_month:
             yield _FILLS[line.kind], COST_NAMES[line.kind]
