@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from packer.plan.cost import CostKind
 from packer.plan.plan import Plan
 from packer.report.csv_tables import render_csv
 from packer.report.html import render_html
@@ -16,6 +17,7 @@ from packer.report.json_twin import render_json
 from packer.report.markdown import render_markdown
 from packer.report.node_bills import node_bills
 from packer.report.svg_stacked import MOST_ROWS, rows_of
+from packer.report.wording import COST_NAMES
 from tests.html_tables import html_tables
 from tests.report_answers import beside
 from tests.report_plans import HOSTILE, awkward_plan, large_plan
@@ -95,6 +97,25 @@ def test_every_key_divides_the_same_bill(plan: Plan) -> None:
         for cell, share in zip(row[1:], facts["attributions"], strict=True):
             (line,) = [one for one in share["lines"] if one["name"] == row[0]]
             assert cell.replace(",", "") == line["per_month"]
+
+
+@pytest.mark.parametrize("plan", [company_plan(), large_plan(16)])
+def test_every_bar_shows_an_amount_of_the_json(plan: Plan) -> None:
+    facts = twin(plan)
+    shown = dict(
+        re.findall(r"<title>([^<:]+(?:: [^<:]+)?): ([\d,.]+) \$ a month</title>", html(plan))
+    )
+    expected = {}
+    for bill in ({"node": "bill", "lines": facts["bill"]["lines"]}, *facts["node_bills"]):
+        for line in bill["lines"]:
+            name = line["name"] or COST_NAMES[CostKind(line["kind"])]
+            expected[f"{bill['node']}, {name}"] = line["per_month"]
+    assert len(shown) > 20
+    assert {name: amount.replace(",", "") for name, amount in shown.items()} == expected
+
+
+def html(plan: Plan) -> str:
+    return render_html(plan).partition('id="cost"')[2]
 
 
 def test_many_nodes_become_a_bar_per_pool_with_the_same_money() -> None:
