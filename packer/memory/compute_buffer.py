@@ -6,7 +6,7 @@ alone. Repetitions of blocks and most numbers of cells need no walk of their own
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from packer.domain.basis import Basis
 from packer.domain.model import ModelFile
@@ -14,10 +14,11 @@ from packer.domain.server_options import ServerOptions
 from packer.memory.compute_graphs.registry import is_known
 from packer.memory.compute_program import Peaks
 from packer.memory.compute_reservations import reserved_peaks
-from packer.memory.layer_split import Layout
+from packer.memory.layer_split import HOST, Layout
 from packer.memory.part import NOTHING, Part
 from packer.memory.resolution import ResolvedContext
 from packer.memory.result import Card
+from packer.memory.tensor_override import has_overrides
 
 # Rules that were read but never measured, of nextn blocks and of adapters: a few operations among
 # many that were.
@@ -48,7 +49,8 @@ def compute_buffers(
     """Compute buffers of one context on every card and on the host.
 
     Exact for graphs that were compared with llama.cpp's. Estimated for nextn blocks that were not,
-    for adapters, and for MiniMax M3: its buffers are exact when it starts (``low``) and then grow.
+    for adapters, for weights that may be repacked, and for MiniMax M3: its buffers are exact when
+    it starts (``low``) and then grow.
 
     Args:
         model: Header of the model this context runs.
@@ -68,21 +70,24 @@ def compute_buffers(
         tests/unit/memory/test_compute_truth.py.
     """
 
-    def peaks(*, is_empty: bool) -> Peaks:
+    def peaks(*, is_empty: bool = True, asked: ServerOptions = options) -> Peaks:
         return reserved_peaks(
             model,
             context,
             layout,
-            options,
+            asked,
             has_flash_attention=has_flash_attention,
             build=build,
             is_empty=is_empty,
             adapters=tuple(adapters),
         )
 
-    at_start = peaks(is_empty=True)
+    at_start = peaks()
     if model.architecture in _GROWING and not context.is_nextn:
         sizes = [_growing(*pair) for pair in zip(at_start, peaks(is_empty=False), strict=True)]
+    elif may_repack(options, layout):
+        apart = peaks(asked=replace(options, op_offload=False))
+        sizes = [_between(*pair) for pair in zip(at_start, apart, strict=True)]
     elif is_known(model.architecture, is_nextn=context.is_nextn) and not adapters:
         sizes = [Part.exact(size) for size in at_start]
     else:
@@ -91,6 +96,23 @@ def compute_buffers(
     for index, card in enumerate(layout.cards):
         parts[card] = sizes[index]
     return ComputeBuffers(tuple(parts), sizes[-1])
+
+
+def may_repack(options: ServerOptions, layout: Layout) -> bool:
+    """Whether weights on the host may get a layout of the CPU's own, which no card can be sent.
+
+    Which types do depends on the processor: large operations on those stay on the host.
+
+    Source: llama.cpp b11434, src/llama-model.cpp, make_cpu_buft_list().
+    """
+    if not (options.no_host and options.repack and options.op_offload and layout.cards):
+        return False
+    return HOST in layout.layers or has_overrides(options)
+
+
+def _between(one: int, other: int) -> Part:
+    """Bytes between two ways of running the same operations."""
+    return Part(max(one, other), min(one, other), max(one, other), Basis.ESTIMATED)
 
 
 def _growing(at_start: int, when_full: int) -> Part:

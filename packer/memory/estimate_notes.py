@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from packer.domain.server_options import FlashAttention, ServerOptions
+from packer.memory.compute_buffer import may_repack
 from packer.memory.hyperparameters import HyperParameters
 from packer.memory.layer_split import HOST
 from packer.memory.llama_context import ContextMemory
@@ -50,5 +51,7 @@ def _host_notes(options: ServerOptions, target: ContextMemory, lora_count: int) 
         yield "the prompt cache has no limit in bytes; one full context is counted"
     if target.weights.get(HOST) and options.load_mode in ("auto", "mmap"):
         yield "weights on the host are mapped from the file: page cache that can be given back"
+    if may_repack(options, target.layout):
+        yield "with --no-host weights may be repacked for the CPU; --no-repack makes buffers exact"
     if lora_count:
         yield "what LoRA adapters add to compute buffers follows the source; it was not measured"

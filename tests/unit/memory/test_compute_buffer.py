@@ -219,6 +219,17 @@ def with_nextn(model: ModelFile, block: int) -> ModelFile:
     return replace(model, metadata=metadata, tensors=(*kept, *copied, *more))
 
 
+def test_weights_that_may_be_repacked_give_a_band() -> None:
+    """Measured with llama.cpp b11434's allocator on an AVX2 machine, 2026-11-22."""
+    model = load_model_file("qwen3-1.7b", "Q4_K_M")
+    found = computed(model, "-c 65536 -np 16 -ncffn 2 --no-host", "409600")
+    assert found.cards[0].basis is found.host.basis is Basis.ESTIMATED
+    assert found.cards[0].low <= 58_734_592 <= found.cards[0].high
+    assert found.host.low <= 37_767_232 <= found.host.high
+    kept = computed(model, "-c 65536 -np 16 -ncffn 2 --no-host --no-repack", "409600")
+    assert kept.cards[0].basis is Basis.EXACT
+
+
 def test_deep_embeddings_of_images_live_until_the_last_block_that_adds_one() -> None:
     """Wherever that block is, and although all blocks look alike."""
     count = 24
