@@ -22,6 +22,7 @@ _CHANCE_MARGIN = 1.2
 _LEAST_VARIATION = 0.5
 _HIGHEST_LOAD = 0.999
 _STEPS = 40
+_ALIKE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -109,11 +110,12 @@ class ServerQueue:
 
     def later_than(self, seconds: float) -> float:
         """Share of requests whose first token comes later than this."""
-        step, waits = self._step, (self.slot_wait, self.prompt_wait)
-        return sum(
-            size.weight * _exceeds(waits, seconds - size.seconds - size.batches * step)
-            for size in self.load.prompts
-        )
+        step, exceeds = self._step, _Sum(self.slot_wait, self.prompt_wait).exceeds
+        late = 0.0
+        for size in self.load.prompts:
+            rest = seconds - size.seconds - size.batches * step
+            late += size.weight * (exceeds(rest) if rest > 0 else 1.0)
+        return late
 
     def first_token_seconds(self, share: float = TAIL) -> float:
         """Seconds from arrival to first token that ``share`` of all requests stay within [s]."""
@@ -142,16 +144,25 @@ class ServerQueue:
         return 1.0 / (self._step + pauses)
 
 
-def _exceeds(waits: tuple[Delay, Delay], seconds: float) -> float:
-    """Probability that two independent delays together exceed ``seconds``."""
-    if seconds < 0:
-        return 1.0
-    one, two = waits
-    first, second = exp(-seconds / one.mean), exp(-seconds / two.mean)
-    only_one = one.chance * (1 - two.chance) * first
-    only_two = two.chance * (1 - one.chance) * second
-    if abs(one.mean - two.mean) < 1e-6 * one.mean:
-        both = first * (1 + seconds / one.mean)
-    else:
-        both = (one.mean * first - two.mean * second) / (one.mean - two.mean)
-    return only_one + only_two + one.chance * two.chance * both
+class _Sum:
+    """Two independent delays together."""
+
+    def __init__(self, one: Delay, two: Delay) -> None:
+        self._first, self._second = 1 / one.mean, 1 / two.mean
+        both = one.chance * two.chance
+        self._alike = abs(one.mean - two.mean) < _ALIKE * one.mean
+        if self._alike:
+            self._one, self._two, self._both = one.chance - both, two.chance - both, both
+            return
+        apart = both / (one.mean - two.mean)
+        self._one = one.chance - both + apart * one.mean
+        self._two = two.chance - both - apart * two.mean
+        self._both = 0.0
+
+    def exceeds(self, seconds: float) -> float:
+        """Probability that they exceed so many seconds, more than none."""
+        first, second = exp(-seconds * self._first), exp(-seconds * self._second)
+        late = self._one * first + self._two * second
+        if self._alike:
+            late += self._both * first * (1 + seconds * self._first)
+        return late

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ WAYS = (NO_SPECULATION, Speculation(Drafter.MTP, 1, 0.8), Speculation(Drafter.NG
 
 
 def asked() -> Fleet:
-    shared = {"cache_pool": CachePool.SHARED, "kv_unified": True}
+    shared: dict[str, Any] = {"cache_pool": CachePool.SHARED, "kv_unified": True}
     return fleet(
         demanding("chat", 1.5, **shared),
         demanding("quiet", 0.05, decode=10.0, first=10.0, band=LengthBand("mail", 0, 6000)),

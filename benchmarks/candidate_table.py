@@ -1,0 +1,85 @@
+"""Candidates of many workloads with demands on six GPU products: how many a second. Exit 1 if slow.
+
+Run by `make candidate-table`. CPU seconds of one process are counted, reading of headers included.
+"""
+
+import sys
+import time
+from collections import Counter
+
+from packer.catalogue.gpus import find_gpu
+from packer.catalogue.models import find_model, load_model_file
+from packer.domain.demand import Demand, Goals
+from packer.domain.workload import Variant, Workload
+from packer.performance.request_mix import lognormal_mix
+from packer.solver.candidate import Offer
+from packer.solver.candidates import find_candidates_by_replicas
+from packer.units import GIB
+
+GPUS = ("L40S", "A100 SXM 80GB", "H100 SXM", "RTX 4090", "RTX 3090", "A40")
+MODELS = {
+    "llama-3.1-8b": ("Q6_K", "Q4_K_M"),
+    "llama-3.1-70b": ("Q6_K", "Q4_K_M"),
+    "qwen3-14b": ("Q6_K", "Q4_K_M"),
+    "qwen3-32b": ("Q6_K", "Q4_K_M"),
+    "qwen3-30b-a3b": ("Q6_K", "Q4_K_M"),
+    "gemma-3-27b": ("Q6_K", "Q4_K_M"),
+    "gpt-oss-20b": ("MXFP4",),
+    "mistral-small-24b": ("Q6_K", "Q4_K_M"),
+    "qwen2.5-7b": ("Q6_K", "Q4_K_M"),
+    "phi-4": ("Q6_K", "Q4_K_M"),
+}
+WORKLOADS = 100
+MOST_SECONDS = 5.0
+LEAST_PER_SECOND = 200.0
+
+
+def main() -> int:
+    """Print seconds by model, and the bars."""
+    offers = tuple(_offer(name) for name in GPUS)
+    seconds: Counter[str] = Counter()
+    found: Counter[str] = Counter()
+    for number in range(WORKLOADS):
+        model = list(MODELS)[number % len(MODELS)]
+        begun = time.process_time()
+        sets = find_candidates_by_replicas(_workload(number, model), offers, build="b11434")
+        seconds[model] += time.process_time() - begun
+        found[model] += sum(len(one.candidates) for one in sets)
+    for model, spent in seconds.most_common():
+        print(f"{model:20} {found[model]:6} candidates {spent:6.2f} s")
+    total, spent = found.total(), seconds.total()
+    print(
+        f"{WORKLOADS} workloads × {len(GPUS)} GPUs: {total} candidates in {spent:.1f} s, "
+        f"{total / spent:.0f} per second (bars: {LEAST_PER_SECOND:.0f} per second, "
+        f"{MOST_SECONDS:.0f} s)"
+    )
+    return 1 if spent > MOST_SECONDS or total / spent < LEAST_PER_SECOND else 0
+
+
+def _offer(name: str) -> Offer:
+    gpu = find_gpu(name)
+    return Offer(gpu, 8, gpu.allocatable_bytes - GIB, 512 * GIB)
+
+
+def _workload(number: int, model: str) -> Workload:
+    """The number-th workload: models repeat with other contexts, rates and lengths."""
+    header = find_model(model).id
+    variants = tuple(Variant(one, load_model_file(header, one)) for one in MODELS[model])
+    round_ = number // len(MODELS)
+    rate = 0.5 + number % 7 * 0.3
+    mix = lognormal_mix(500 + 10 * number, 2000 + 10 * number, 100, 400)
+    return Workload(
+        f"w{number}",
+        model,
+        variants,
+        8192 + 4096 * round_,
+        cache_types=("f16", "q8_0"),
+        demand=Demand(rate, mix, 1.0, rate),
+        goals=Goals(10.0, 5.0),
+        derives_slots=True,
+        derives_replicas=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
