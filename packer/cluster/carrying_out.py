@@ -110,7 +110,7 @@ class Carrier:
         self._end_released(released)
 
     def _start(self, server: Server) -> None:
-        for name in server.claims:
+        for name in server.claims.values():
             self._renew_claim(name)
         self._writer.apply(server.body)
 
@@ -118,6 +118,8 @@ class Carrier:
         """Make a claim that asks for what is planned; one that cannot be changed is made anew."""
         rendered = self._difference.rendered[CLAIM.name, name]
         there = find_object(self._writer.cluster, CLAIM, self._writer.namespace, name)
+        if there is not None and not unlike(rendered, there):
+            return
         if there is not None and unlike(rendered["spec"], there["spec"]):
             self._writer.delete(CLAIM, name, there["metadata"]["uid"])
             uid = there["metadata"]["uid"]

@@ -105,7 +105,7 @@ def _claim_fields(server: Server, unlike_now: Mapping[Key, Sequence[str]]) -> tu
     """Differing fields of the claims a server shares; one in use cannot be changed."""
     return tuple(
         f"{name}: {field}"
-        for name in server.claims
+        for name in server.claims.values()
         for field in unlike_now.get((CLAIM.name, name), ())
         if field.startswith("spec")
     )

@@ -9,8 +9,9 @@ from typing import Any
 from packer.cluster.connection import Json
 from packer.units import InvalidQuantity, parse_quantity
 
-PLAN_HASH = "gpu-packer/plan-sha256"
-"""Annotation that names the plan; a new plan alone is no reason to write an object again."""
+_NO_REASON = frozenset(("gpu-packer/plan-sha256", "startupProbe", "progressDeadlineSeconds"))
+"""Fields that alone are no reason to write an object again, and so to start a pod again: the name
+of the plan, and the time a start may take, which depends on the neighbours' models."""
 _LONGEST = 5
 
 
@@ -28,7 +29,7 @@ def _unlike(rendered: Any, live: Any, path: str) -> Iterator[str]:
     if isinstance(rendered, dict):
         there = live if isinstance(live, dict) else {}
         for key, value in rendered.items():
-            if key != PLAN_HASH:
+            if key not in _NO_REASON:
                 yield from _unlike(value, there.get(key), f"{path}.{key}" if path else key)
     elif isinstance(rendered, list | tuple):
         items = live if isinstance(live, list) else []

@@ -12,6 +12,7 @@ HOST_BYTES = "gpu-packer/planned-host-bytes"
 INSTANCE = "app.kubernetes.io/instance"
 LEAVING = "gpu-packer/leaving"
 """Label of a pod that goes on until its successor answers: name of the server it belonged to."""
+_WHOLE_GROUP = "gpu"
 _WORKLOAD = "workload.gpu-packer/"
 
 
@@ -23,7 +24,8 @@ class Server:
         instance: Label value that its pods carry.
         node: Planned node.
         card_bytes: Card index → upper band of what it holds [bytes].
-        claims: Names of the ResourceClaims its pods share with others.
+        claims: What its pods call a ResourceClaim they share, such as ``gpu0`` for one card or
+            ``gpu`` for a group of cards → name of the claim.
         is_available: Whether it answers; a rendered one is taken to.
         body: Its Deployment, or its Pod if that is all that is left of it.
     """
@@ -34,7 +36,7 @@ class Server:
     card_bytes: Mapping[int, int]
     host_bytes: int
     workloads: frozenset[str]
-    claims: tuple[str, ...]
+    claims: Mapping[str, str]
     is_available: bool
     body: Json
 
@@ -52,7 +54,12 @@ class Server:
         """What it holds while it runs; a card that a claim owns is a seat of that claim."""
         places = {Place(self.node, gpu): held for gpu, held in self.card_bytes.items()}
         # Without a shared claim, servers meet on a card by agreement, or own it as a router does.
-        owners = {f"{self.node}/gpu{gpu}": name for gpu in self.card_bytes for name in self.claims}
+        owners = {
+            f"{self.node}/gpu{gpu}": name
+            for gpu in self.card_bytes
+            for request, name in self.claims.items()
+            if request in (f"gpu{gpu}", _WHOLE_GROUP)
+        }
         return Occupancy(
             {**places, Place(self.node, HOST): self.host_bytes}, self.workloads, owners
         )
@@ -129,6 +136,6 @@ def _workloads(labels: Mapping[str, str]) -> frozenset[str]:
     return frozenset(key.removeprefix(_WORKLOAD) for key in labels if key.startswith(_WORKLOAD))
 
 
-def _claims(spec: Json) -> tuple[str, ...]:
+def _claims(spec: Json) -> dict[str, str]:
     claims = spec.get("resourceClaims") or ()
-    return tuple(one["resourceClaimName"] for one in claims if "resourceClaimName" in one)
+    return {one["name"]: one["resourceClaimName"] for one in claims if "resourceClaimName" in one}

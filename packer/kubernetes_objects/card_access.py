@@ -59,5 +59,5 @@ def card_access(server: Server, options: RenderOptions) -> CardAccess:
     visible = {"CUDA_VISIBLE_DEVICES": visible_devices(group, placement)}
     if group.shares_claim:
         claims = container_claims(group, placement)
-        return CardAccess(pod_claims(group), claims, environment=visible)
+        return CardAccess(pod_claims(group, placement), claims, environment=visible)
     return CardAccess(template_claims(group, placement), [{"name": CLAIM}], environment=visible)

@@ -6,7 +6,7 @@ from packer.domain.node import Sharing
 from packer.kubernetes_objects.card_groups import card_groups
 from packer.kubernetes_objects.memory_claim import memory_claim, memory_claim_template
 from packer.kubernetes_objects.options import RenderOptions
-from packer.kubernetes_objects.resource_claim import resource_claim
+from packer.kubernetes_objects.resource_claim import claim_parts, resource_claim
 from packer.kubernetes_objects.server import replica_name
 from packer.kubernetes_objects.yaml_text import KubernetesObject
 from packer.plan.plan import Plan
@@ -19,7 +19,8 @@ def claims(
     namespace = options.namespace
     for group in card_groups(plan, options.sharing):
         if group.sharing is Sharing.DRA:
-            yield f"claims/{group.name}.yaml", resource_claim(plan, group, namespace, plan_hash)
+            for part in claim_parts(group):
+                yield f"claims/{part.name}.yaml", resource_claim(plan, part, namespace, plan_hash)
         elif group.shares_claim:
             yield f"claims/{group.name}.yaml", memory_claim(plan, group, namespace, plan_hash)
         elif group.sharing is Sharing.DRA_MEMORY:

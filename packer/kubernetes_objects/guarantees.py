@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from packer.domain.node import Sharing
 from packer.kubernetes_objects.card_groups import CardGroup, card_groups
 from packer.kubernetes_objects.hami import share_mib
+from packer.kubernetes_objects.resource_claim import card_part
 from packer.kubernetes_objects.server import replica_name
 from packer.kubernetes_objects.sharing_choice import choose_sharing
 from packer.plan.plan import CardBudget, Plan
@@ -113,7 +114,8 @@ def _which_card(group: CardGroup, card: CardBudget) -> str:
     if not group.shares_claim:
         return "each server's own claim is for this card, by UUID"
     if group.is_pinned:
-        return f"claim {group.name} is this {'slice' if group.slice else 'card'}, by UUID"
+        name = card_part(group, card.index).name
+        return f"claim {name} is this {'slice' if group.slice else 'card'}, by UUID"
     if group.slice and card.uuid:
         return f"claim {group.name} takes a free {group.slice.profile} of card {card.uuid}"
     return f"claim {group.name} takes any free {group.node.product} on {_where(group)}"

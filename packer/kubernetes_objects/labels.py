@@ -59,13 +59,19 @@ def pod_labels(
     }
 
 
-def planned_bytes(placements: Sequence[Placement]) -> str:
-    """Bytes the placements take on each card at most, such as ``gpu0=123,gpu1=45``."""
+def planned_bytes(placements: Sequence[Placement], gpus: Sequence[int] | None = None) -> str:
+    """Bytes the placements take on each card at most, such as ``gpu0=123,gpu1=45``.
+
+    Args:
+        placements: Replicas of one node.
+        gpus: Only these cards; None for all.
+    """
     totals: dict[int, int] = {}
     for placement in placements:
         for gpu, device in zip(placement.gpus, placement.devices, strict=True):
             totals[gpu] = totals.get(gpu, 0) + device.high_bytes
-    return ",".join(f"gpu{gpu}={totals[gpu]}" for gpu in sorted(totals))
+    shown = sorted(totals if gpus is None else totals.keys() & set(gpus))
+    return ",".join(f"gpu{gpu}={totals[gpu]}" for gpu in shown)
 
 
 def metadata(

@@ -1,9 +1,12 @@
-"""Claims of whole cards or slices: one per card group, shared by name by all its pods.
+"""Claims of whole cards or slices, shared by name by all pods on them.
 
-A claim hands out cards and names them once; every pod that references it gets the same ones.
-Cards tied by a split model must be one claim: the parts of one claim are allocated on one node
-together, while two claims could each be given a card on different nodes.
+A claim hands out cards and names them once; every pod that references it gets the same ones. A card
+that the plan names by UUID has a claim of its own, so that a change of one server leaves the claims
+of its neighbours alone. Unnamed cards that split models tie are one claim: its parts are allocated
+on one node together, while two claims could each be given a card on different nodes.
 """
+
+from dataclasses import replace
 
 from packer.kubernetes_objects.card_groups import CardGroup
 from packer.kubernetes_objects.device_selector import device_request, request_name
@@ -40,27 +43,44 @@ def claim_object(
             group.name,
             namespace,
             plan_labels(plan),
-            {PLAN_HASH: plan_hash, PLANNED_BYTES: planned_bytes(group.placements)},
+            {PLAN_HASH: plan_hash, PLANNED_BYTES: planned_bytes(group.placements, group.gpus)},
         ),
         "spec": {"devices": devices},
     }
 
 
-def pod_claims(group: CardGroup) -> list[Value]:
-    """``spec.resourceClaims`` of a pod on the group's cards."""
-    return [{"name": CLAIM, "resourceClaimName": group.name}]
+def claim_parts(group: CardGroup) -> tuple[CardGroup, ...]:
+    """Parts of a group that have a claim each: every named card, or the group as a whole."""
+    if not group.is_pinned:
+        return (group,)
+    return tuple(card_part(group, gpu) for gpu in group.gpus)
+
+
+def card_part(group: CardGroup, gpu: int) -> CardGroup:
+    """One card of a group with the replicas on it."""
+    on_it = tuple(placed for placed in group.placements if gpu in placed.gpus)
+    return replace(group, gpus=(gpu,), placements=on_it)
+
+
+def pod_claims(group: CardGroup, placement: Placement) -> list[Value]:
+    """``spec.resourceClaims`` of a pod on cards of the group, in the order of its cards."""
+    if not group.is_pinned:
+        return [{"name": CLAIM, "resourceClaimName": group.name}]
+    return [
+        {"name": request_name(gpu), "resourceClaimName": card_part(group, gpu).name}
+        for gpu in placement.gpus
+    ]
 
 
 def container_claims(group: CardGroup, placement: Placement) -> list[Value]:
-    """``resources.claims`` of a container: one request where that is enough, else the whole claim.
+    """``resources.claims`` of a container: its own cards where they are named.
 
-    Containers name requests only of pinned groups: which card an unpinned request was given is not
-    known, so there every container sees the whole group and CUDA_VISIBLE_DEVICES picks its cards.
-    Two of three requests cannot be named at all: the API merges this list by claim name alone.
+    Which card an unnamed request was given is not known, so there every container sees the whole
+    group and CUDA_VISIBLE_DEVICES picks its cards.
     """
-    if group.is_pinned and len(placement.gpus) == 1 < len(group.gpus):
-        return [{"name": CLAIM, "request": request_name(placement.gpus[0])}]
-    return [{"name": CLAIM}]
+    if not group.is_pinned:
+        return [{"name": CLAIM}]
+    return [{"name": request_name(gpu)} for gpu in placement.gpus]
 
 
 def visible_devices(group: CardGroup, placement: Placement) -> str:

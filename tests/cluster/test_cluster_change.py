@@ -73,10 +73,12 @@ def test_no_card_is_ever_over_and_no_workload_below_its_minimum(
         fail(plane, lost)
         second = plan_on(plane, tmp_path, fleet(tmp_path, grown=True), first)
         assert lost not in {one.node for one in second.placements}
-        difference = api.diff(second, kubeconfig=str(plane.kubeconfig)).difference
+        found = api.diff(second, kubeconfig=str(plane.kubeconfig))
+        print(found.text)
         assert second.moves is not None
         moved = {f"{one.workload}-{one.replica}" for one in second.moves.moved}
-        assert {one.name for one in difference.servers} == moved
+        changed = {one.name: one.fields for one in found.difference.servers}
+        assert changed.keys() == moved, changed
         with watched(plane, NAMESPACE, [first, second], frozenset((lost,))) as record:
             change(plane, second)
         assert api.diff(second, kubeconfig=str(plane.kubeconfig)).is_empty

@@ -72,7 +72,9 @@ def crowded(binaries: Binaries) -> Iterator[ControlPlane]:
     def create(body: Json) -> None:
         kind = kind_of(body)
         path = kind.collection(NAMESPACE)
-        cluster.send("POST", path, body=body)
+        name, owner = body["metadata"]["name"], {"fieldManager": "gpu-packer"}
+        apply = "application/apply-patch+yaml"
+        cluster.send("PATCH", f"{path}/{name}", query=owner, body=body, content_type=apply)
         if kind.name == "Deployment":
             status = {"status": {"replicas": 1, "readyReplicas": 1, "updatedReplicas": 1}}
             cluster.send(

@@ -130,7 +130,7 @@ def test_a_deployment_tells_its_cards_node_and_claims() -> None:
         device.high_bytes for device in placement.devices
     )
     assert server.claims
-    assert set(server.occupancy().seats.values()) == set(server.claims)
+    assert set(server.occupancy().seats.values()) == set(server.claims.values())
 
 
 def test_planned_bytes_read_back() -> None:

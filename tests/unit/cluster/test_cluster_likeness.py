@@ -21,6 +21,7 @@ from packer.cluster.likeness import unlike
         ({"a": True}, {"a": False}, ("a",)),
         ({"a": "chat"}, {"a": "code"}, ("a",)),
         ({"m": {"gpu-packer/plan-sha256": "1"}}, {"m": {"gpu-packer/plan-sha256": "2"}}, ()),
+        ({"startupProbe": {"failureThreshold": 3}}, {"startupProbe": {"failureThreshold": 9}}, ()),
     ],
 )
 def test_rendered_fields_must_have_the_rendered_value(

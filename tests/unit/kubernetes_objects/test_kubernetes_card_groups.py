@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from packer.domain.node import Sharing
 from packer.kubernetes_objects.card_groups import card_groups
+from packer.kubernetes_objects.resource_claim import claim_parts
 from packer.kubernetes_objects.sharing_choice import sharing_of
 from packer.plan.plan import Plan
 from tests.rendered_plans import SAMPLE_OPTIONS, container, documents, environment, live, of_kind
@@ -94,14 +95,17 @@ def test_whatever_cards_a_claim_is_given_what_is_planned_together_meets(plan: Pl
     found = documents(plan)
     deployments = of_kind(found, "Deployment")
     for group in card_groups(plan, None):
-        requests = of_kind(found, "ResourceClaim")[group.name]["spec"]["devices"]["requests"]
+        claims = of_kind(found, "ResourceClaim")
+        requests = {
+            part.name: claims[part.name]["spec"]["devices"]["requests"]
+            for part in claim_parts(group)
+        }
         planned = [card.used_bytes for card in group.cards]
-        for buses in permutations(range(len(requests))):
-            card_of = _allocation(requests, buses)
+        for buses in permutations(range(len(group.gpus))):
+            cards_of = _allocation(requests, buses)
             loads: dict[int, int] = {}
             for placed in group.placements:
-                deployment = deployments[f"{placed.workload}-0"]
-                cards = _visible(deployment, card_of, group.name)
+                cards = _visible(deployments[f"{placed.workload}-0"], cards_of)
                 assert len(cards) == len(placed.gpus)
                 for card, device in zip(cards, placed.devices, strict=True):
                     loads[card] = loads.get(card, 0) + device.high_bytes
@@ -111,27 +115,33 @@ def test_whatever_cards_a_claim_is_given_what_is_planned_together_meets(plan: Pl
                 assert [loads[bus] for bus in sorted(loads)] == planned
 
 
-def _allocation(requests: list[dict[str, object]], buses: tuple[int, ...]) -> dict[str, int]:
-    """Request → card: the named one of a pinned request, any other by its place on the bus."""
-    card_of = {}
-    for request, bus in zip(requests, buses, strict=True):
-        expression = str(request["exactly"]["selectors"][0]["cel"]["expression"])  # type: ignore[index]
-        uuid = expression.partition("GPU-")[2].rstrip("'")
-        card_of[str(request["name"])] = int(uuid.rpartition("-")[2]) if uuid else bus
-    return card_of
+def _allocation(
+    requests: dict[str, list[dict[str, object]]], buses: tuple[int, ...]
+) -> dict[str, list[int]]:
+    """Claim → cards: the named one of a pinned request, any other by its place on the bus."""
+    cards_of: dict[str, list[int]] = {}
+    places = iter(buses)
+    for claim, wanted in requests.items():
+        for request in wanted:
+            expression = str(request["exactly"]["selectors"][0]["cel"]["expression"])  # type: ignore[index]
+            uuid = expression.partition("GPU-")[2].rstrip("'")
+            bus = next(places)
+            card = int(uuid.rpartition("-")[2]) if uuid else bus
+            cards_of.setdefault(claim, []).append(card)
+    return cards_of
 
 
-def _visible(deployment: dict[str, object], card_of: dict[str, int], claim: str) -> list[int]:
+def _visible(deployment: dict[str, object], cards_of: dict[str, list[int]]) -> list[int]:
     """Cards of a container in CUDA's order."""
     pod = deployment["spec"]["template"]["spec"]  # type: ignore[index]
-    assert pod["resourceClaims"] == [{"name": "gpu", "resourceClaimName": claim}]
-    (reference,) = container(deployment)["resources"]["claims"]
-    given_cards = [card_of[reference["request"]]] if "request" in reference else card_of.values()
-    by_bus = sorted(given_cards)
+    claims = {one["name"]: one["resourceClaimName"] for one in pod["resourceClaims"]}
+    used = container(deployment)["resources"]["claims"]
+    assert [one["name"] for one in used] == list(claims)
+    by_bus = sorted(card for name in claims.values() for card in cards_of[name])
     wanted = environment(deployment)["CUDA_VISIBLE_DEVICES"].split(",")
     if wanted[0].startswith("GPU-"):
         cards = [int(uuid.rpartition("-")[2]) for uuid in wanted]
-        assert set(cards) <= set(by_bus)
+        assert sorted(cards) == by_bus
         return cards
     return [by_bus[int(place)] for place in wanted]
 

@@ -49,17 +49,22 @@ def test_a_claim_asks_for_the_product_with_its_memory() -> None:
             ]
         }
     }
-    assert pod_claims(group) == [{"name": "gpu", "resourceClaimName": "lab-0-gpu0"}]
-
-
-def test_a_live_plan_names_its_cards() -> None:
-    claims = of_kind(documents(live(company_plan())), "ResourceClaim")
-    requests = claims["a100-0-gpu0-gpu1-gpu2"]["spec"]["devices"]["requests"]
-    assert [request["name"] for request in requests] == ["gpu0", "gpu1", "gpu2"]
-    assert [request["exactly"]["selectors"][0]["cel"]["expression"] for request in requests] == [
-        f"device.attributes['gpu.nvidia.com'].uuid == 'GPU-00000000-0000-0000-0003-{card:012d}'"
-        for card in range(3)
+    assert pod_claims(group, group.placements[0]) == [
+        {"name": "gpu", "resourceClaimName": "lab-0-gpu0"}
     ]
+
+
+def test_a_live_plan_names_its_cards_each_with_a_claim_of_its_own() -> None:
+    claims = of_kind(documents(live(company_plan())), "ResourceClaim")
+    for card in range(3):
+        (request,) = claims[f"a100-0-gpu{card}"]["spec"]["devices"]["requests"]
+        assert request["name"] == f"gpu{card}"
+        assert request["exactly"]["selectors"][0]["cel"]["expression"] == (
+            f"device.attributes['gpu.nvidia.com'].uuid == 'GPU-00000000-0000-0000-0003-{card:012d}'"
+        )
+        annotations = claims[f"a100-0-gpu{card}"]["metadata"]["annotations"]
+        assert annotations["gpu-packer/planned-bytes"].startswith(f"gpu{card}=")
+        assert "," not in annotations["gpu-packer/planned-bytes"]
 
 
 def test_without_uuids_cards_are_counted_by_bus_among_all_of_the_group() -> None:
@@ -76,14 +81,13 @@ def test_without_uuids_cards_are_counted_by_bus_among_all_of_the_group() -> None
     }
 
 
-def test_with_uuids_a_container_on_one_card_of_several_sees_that_card_only() -> None:
+def test_with_uuids_a_container_sees_its_own_cards_only() -> None:
     visible = _visible(live(company_plan()))
     first = "GPU-00000000-0000-0000-0000-000000000000"
-    assert visible["embed-0"] == (first, [{"name": "gpu", "request": "gpu0"}])
+    assert visible["embed-0"] == (first, [{"name": "gpu0"}])
     assert visible["chat-0"][0] == f"{first},GPU-00000000-0000-0000-0000-000000000001"
-    assert visible["code-0"][1] == [{"name": "gpu"}]
-    # Two requests of three cannot be listed: the API merges the list by the claim's name.
-    assert visible["oss-0"][1] == [{"name": "gpu"}]
+    assert visible["chat-0"][1] == [{"name": "gpu0"}, {"name": "gpu1"}]
+    assert visible["oss-0"][1] == [{"name": "gpu1"}, {"name": "gpu2"}]
 
 
 def test_one_unknown_uuid_unpins_the_whole_group() -> None:

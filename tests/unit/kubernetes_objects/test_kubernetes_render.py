@@ -148,7 +148,7 @@ def test_a_line_for_every_card_and_one_for_every_mechanism() -> None:
 
 def test_live_cards_are_named_and_whole_cards_are_not() -> None:
     lines = describe_guarantees(live(company_plan()))
-    assert "claim l40s-0-gpu0-gpu1 is this card, by UUID" in lines[0]
+    assert "claim l40s-0-gpu0 is this card, by UUID" in lines[0]
     assert not any(line.startswith("No UUID") for line in lines)
     whole = describe_guarantees(live(company_plan()), Sharing.WHOLE)
     assert "one pod owns 2 cards on node l40s-0, chosen by the device plugin" in whole[0]
