@@ -58,6 +58,7 @@ def main() -> None:
             f"-dict={words}",
             f"-artifact_prefix={findings}/",
             "-timeout=600",  # a real hang, however busy the machine; time is counted above
+            "-report_slow_units=600",
             f"-rss_limit_mb={_resident_megabytes() + _MORE_MEGABYTES}",
             "-print_final_stats=1",
             "-verbosity=1",

@@ -6,17 +6,24 @@ A target returns for good input, raises one of our errors for bad input, and not
 import gzip
 import json
 import shlex
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
+from packer.api.calibration_file import calibration_text, read_calibration
+from packer.api.measurements import Calibration, Measurement
+from packer.catalogue.price_csv import read_price_csv
+from packer.catalogue.price_imports import import_prices
 from packer.errors import GpuPackerError
 from packer.gguf.byte_ranges import ByteSource
 from packer.gguf.header import read_model
 from packer.llamacpp.arguments import parse_arguments
 from packer.llamacpp.router_preset import format_preset
 from packer.llamacpp.server_log import read_server_log
+from packer.llamacpp.speed_results import read_speed_results
 from packer.memory.hyperparameters import read_hyperparameters
 from packer.solver.certificate_check import Refused, verify_solution
 from packer.solver.instance_document import parse_instance
@@ -24,6 +31,9 @@ from packer.spec.fleet_file import read_fleet
 from packer.spec.inventory_file import read_inventory
 from packer.spec.json_text import InvalidJson, parse_json
 from packer.spec.plan_file import format_plan, read_plan
+from packer.spec.price_book_file import read_price_book
+from packer.spec.sweep_file import read_sweep
+from packer.spec.traces import parse_trace
 from tests.gguf_bytes import llama
 from tests.sample_plans import company_plan, tiny_plan
 from tests.serving_samples import sample_options, sample_serving
@@ -169,6 +179,62 @@ def _preset_seeds() -> Iterator[bytes]:
     yield "büro\n/models/a;b#c.gguf".encode()
 
 
+def _files(*paths: Path, longest: int = 8_192) -> Callable[[], Iterator[bytes]]:
+    def seeds() -> Iterator[bytes]:
+        for path in paths:
+            yield path.read_bytes()[:longest]
+
+    return seeds
+
+
+def _trace(content: bytes) -> object:
+    return parse_trace(content.decode("utf-8", "replace").splitlines(keepends=True), "trace.csv")
+
+
+def _trace_seeds() -> Iterator[bytes]:
+    yield (EXAMPLES / "06-demand-and-goals" / "trace.csv").read_bytes()[:4_000].rpartition(b"\n")[0]
+    yield b"TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.9799600,4808,10\n"
+    yield b"Timestamp,Model,Request tokens,Response tokens\n5,ChatGPT,472,18\n"
+
+
+def _price_list(content: bytes) -> object:
+    return import_prices(
+        content.decode("utf-8", "replace"), "prices.csv", provider="cloud", as_of=date(2026, 11, 22)
+    )
+
+
+def _price_book(content: bytes) -> object:
+    if b"apiVersion" in content:
+        return read_price_book(content, "book.yaml", LOOKUPS)
+    return read_price_csv(content.decode("utf-8", "replace"), "prices.csv", "book")
+
+
+def _price_book_seeds() -> Iterator[bytes]:
+    yield (EXAMPLES / "04-which-cloud" / "book.yaml").read_bytes()
+    yield (
+        b"provider,region,instance_type,gpu,gpus,on_demand,currency\naws,eu-1,g6e,L40S,1,1.9,USD\n"
+    )
+
+
+def _sweep(content: bytes) -> object:
+    return read_sweep(content, "sweep.yaml")
+
+
+def _speeds(content: bytes) -> object:
+    return read_speed_results(content.decode("utf-8", "replace"))
+
+
+def _calibration(content: bytes) -> object:
+    with tempfile.NamedTemporaryFile() as file:
+        Path(file.name).write_bytes(content)
+        return read_calibration(file.name)
+
+
+def _calibration_seeds() -> Iterator[bytes]:
+    measured = Measurement("L40S", "8.9", 500 * 2**20, "nvidia-smi")
+    yield calibration_text(Calibration((measured,), ())).encode()
+
+
 _FLEET_WORDS = (
     "apiVersion: gpu-packer/v1", "kind: Fleet", "kind: Inventory", "models:", "workloads:",
     "replicas: ", "quantizations:", "context: ", "slots: ", "cacheTypes:", "nodes:", "pools:",
@@ -197,6 +263,33 @@ TARGETS: dict[str, Target] = {
     "instance": Target(_instance, _instance_seeds, ('"items"', '"alts"', '"current"', "1e9")),
     "certificate": Target(_certificate, _certificate_seeds, ('"bound"', '"kind"', "-1", "[]")),
     "server-log": Target(_log, _log_seeds, ("MiB", "CUDA0", "n_ctx", "load_tensors:")),
+    "trace": Target(_trace, _trace_seeds, ("nan", "inf", "-1", "1e308", '"'), longest=4_096),
+    "price-list": Target(
+        _price_list,
+        _files(DATA / "prices" / "gpuhunt.csv", DATA / "prices" / "vms.csv"),
+        ("instance_name", "SpotPrice", "GpuInfo", "nan", "-1", "1e308"),
+    ),
+    "price-book": Target(_price_book, _price_book_seeds, _FLEET_WORDS, longest=8_192),
+    "sweep": Target(
+        _sweep, _files(EXAMPLES / "05-growth-sweep" / "sweep.yaml"), _FLEET_WORDS, longest=8_192
+    ),
+    "speed-results": Target(
+        _speeds,
+        _files(
+            *(
+                DATA / "llamacpp" / name
+                for name in (
+                    "llama-bench-b11434.json",
+                    "llama-batched-bench-b11434.txt",
+                    "llama-batched-bench-b11434.jsonl",
+                    "server-answers-b11434.jsonl",
+                    "server-metrics-b11434.txt",
+                )
+            )
+        ),
+        ("n_gen", "avg_ts", "1e999", "null"),
+    ),
+    "calibration": Target(_calibration, _calibration_seeds, ('"bytes"', "-1", "NaN", "[]")),
     "router-preset": Target(_preset, _preset_seeds, ("]", "[", ";", "#", "\\", "=")),
 }
 
