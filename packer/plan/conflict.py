@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from packer.domain.demand import PartialOffload
 from packer.domain.node import Inventory, NodePool, Sharing
 from packer.domain.workload import Fleet, Spread, Workload
 from packer.errors import Reason, Refusal, Relaxation
@@ -104,6 +105,7 @@ def _changes(names: Sequence[str], fleet: Fleet, inventory: Inventory) -> Iterat
     """Changes to try, in the order of what they cost a user: settings, then rules, then money."""
     clashing = [workload for workload in fleet.workloads if workload.name in names]
     for workload in clashing:
+        yield from _slower(workload, fleet, inventory)
         yield from _softer(workload, fleet, inventory)
     for index, group in enumerate(fleet.keep_apart):
         kept = fleet.keep_apart[:index] + fleet.keep_apart[index + 1 :]
@@ -119,6 +121,14 @@ def _changes(names: Sequence[str], fleet: Fleet, inventory: Inventory) -> Iterat
             yield f"{pool.name}: sharing dra", "needs NVIDIA's DRA driver", fleet, shared
     for pool in inventory.pools:
         yield _one_more_node(pool, fleet, inventory)
+
+
+def _slower(workload: Workload, fleet: Fleet, inventory: Inventory) -> Iterator[_Change]:
+    """Lower goals, where there are any."""
+    for change, price, other in _lower_goals(workload):
+        workloads = tuple(other if w.name == other.name else w for w in fleet.workloads)
+        lower = replace(fleet, workloads=workloads)
+        yield f"{workload.name}: {change}", price, lower, inventory
 
 
 def _softer(workload: Workload, fleet: Fleet, inventory: Inventory) -> Iterator[_Change]:
@@ -154,6 +164,31 @@ def _softer(workload: Workload, fleet: Fleet, inventory: Inventory) -> Iterator[
             less,
             inventory,
         )
+
+
+def _lower_goals(workload: Workload) -> Iterator[tuple[str, str, Workload]]:
+    """Half of the speed, twice the wait, or experts in the node's memory."""
+    goals = workload.goals
+    speed, wait = goals.decode_tokens_per_second, goals.first_token_p95_seconds
+    if speed is not None:
+        slower = replace(goals, decode_tokens_per_second=speed / 2)
+        yield (
+            f"decodeTokensPerSecond {speed / 2:g} instead of {speed:g}",
+            "slower answers",
+            replace(workload, goals=slower),
+        )
+    if wait is not None:
+        later = replace(goals, first_token_p95_seconds=2 * wait)
+        yield (
+            f"firstTokenSeconds {2 * wait:g} instead of {wait:g}",
+            "longer waits",
+            replace(workload, goals=later),
+        )
+    has_experts = any(one.model.number("expert_count", 0) for one in workload.variants)
+    is_all_on_cards = workload.partial_offload is PartialOffload.NONE
+    if has_experts and is_all_on_cards and workload.has_speed_wishes:
+        offloaded = replace(workload, partial_offload=PartialOffload.EXPERTS)
+        yield "partialOffload experts", "slower: experts in the node's memory", offloaded
 
 
 def _one_more_node(pool: NodePool, fleet: Fleet, inventory: Inventory) -> _Change:

@@ -145,6 +145,8 @@ def test_goals_that_no_card_reaches_are_an_answer_with_figures() -> None:
         plan_of(slow, HERE)
     assert "95 are asked" in caught.value.refusals[0].text
     assert "goals" in caught.value.reasons[0].text
+    changes = [one.change for one in caught.value.relaxations]
+    assert "chat: decodeTokensPerSecond 47.5 instead of 95" in changes
 
 
 def test_counts_are_all_tried_where_they_are_few() -> None:
