@@ -16,7 +16,7 @@ from packer.domain.model import ModelFile
 from packer.llamacpp.arguments import parse_arguments
 from packer.memory import compute_reservations
 from packer.memory.architectures import ARCHITECTURES
-from packer.memory.compute_graphs import model_graph
+from packer.memory.compute_graphs import graph_inputs
 from packer.memory.hyperparameters import read_hyperparameters
 from packer.memory.resolution import resolve_context
 from packer.units import MIB
@@ -36,7 +36,7 @@ BEFORE_JUNE_2026 = "b5000"
 def no_mixed_inputs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Graphs without the inputs of mixed batches."""
     compute_reservations._shared.clear()
-    monkeypatch.setattr(model_graph, "WITHOUT_MIXED_INPUT", frozenset(ARCHITECTURES))
+    monkeypatch.setattr(graph_inputs, "WITHOUT_MIXED_INPUT", frozenset(ARCHITECTURES))
     yield
     compute_reservations._shared.clear()
 
