@@ -141,7 +141,7 @@ def test_a_second_look_costs_nothing() -> None:
 def test_the_catalogue_is_small_and_imports_lightly() -> None:
     data = files("packer.catalogue").joinpath("data")
     names = sorted(entry.name for entry in data.iterdir())
-    assert names == ["gpus.csv", "models.zip", "prices.json.gz"]
+    assert names == ["gpus.csv", "mig_slices.csv", "models.zip", "prices.json.gz"]
     assert sum(len(entry.read_bytes()) for entry in data.iterdir()) <= 700_000
     code = (
         "import sys, packer.catalogue.listing as listing; listing.rows('gpus'); "

@@ -8,7 +8,7 @@ import pytest
 from packer.domain.node import Price, Sharing
 from packer.domain.workload import Headroom, Objective, Spread
 from packer.errors import Infeasible, InvalidInput, OutOfTime
-from packer.plan import planning
+from packer.plan import count_trials
 from packer.plan.plan import Status
 from packer.solver.outcome import Solution
 from packer.solver.outcome import Status as Solved
@@ -68,7 +68,7 @@ def test_objective_price_needs_every_price_in_one_currency() -> None:
 
 def test_a_time_limit_tells_the_bound_in_money(monkeypatch: pytest.MonkeyPatch) -> None:
     unknown = Solution(Solved.UNKNOWN, bound=250)
-    monkeypatch.setattr(planning, "solve", lambda *_: unknown)
+    monkeypatch.setattr(count_trials, "solve_rentals", lambda *_: unknown)
     there = inventory(pool("p", CARD, price=DEAR))
     with pytest.raises(OutOfTime) as caught:
         plan(fleet(workload("a"), objective=Objective.PRICE), there, time_limit_seconds=5)
