@@ -8,7 +8,7 @@ import pytest
 from packer.domain.node import Price, Sharing
 from packer.domain.workload import Headroom, Objective, Spread
 from packer.errors import Infeasible, InvalidInput, OutOfTime
-from packer.plan import count_trials
+from packer.plan import count_trials, planning
 from packer.plan.plan import Status
 from packer.solver.outcome import Solution
 from packer.solver.outcome import Status as Solved
