@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from packer import api
-from packer.api.measurements import Calibration, Measurement
 from packer.api.cards import cards_by_name, cards_by_size
+from packer.api.measurements import Calibration, Measurement
 from packer.errors import InvalidInput
 from packer.units import MIB
 from tests.tiny_models import write_tiny_model
