@@ -38,7 +38,7 @@ def update(
     done = api.update_prices(source, out, provider=provider, as_of=as_of)
     say(
         f"{done.form} catalogue: {done.rows} instances taken, {done.replaced} of them renewed, "
-        f"{done.kept} others kept in {out}"
+        f"{done.kept} further rows kept in {out}"
     )
     if done.merged:
         say(f"{done.merged} rows of zones became one with their region, the dearest price each")

@@ -216,7 +216,7 @@ def test_prices_update_keeps_what_it_does_not_renew(
     assert "SkyPilot catalogue: 3 instances taken" in capsys.readouterr().err
     run([*update, "tests/data/prices/gpuhunt.csv"])
     err = capsys.readouterr().err
-    assert "3 instances taken, 2 of them renewed, 1 others kept" in err
+    assert "3 instances taken, 2 of them renewed, 1 further rows kept" in err
     assert "rows left out" in err
     assert "no date" in err
     listed = ["catalogue", "prices", "--gpu", "L40S", "--region", "eu-*", "--prices", str(out)]
