@@ -14,6 +14,9 @@ from packer.files.directory import write_tree
 from packer.files.exchange import exchange
 from packer.files.single_file import write_file
 
+KILLS = int(os.environ.get("GPU_PACKER_KILLS", "12"))
+"""Moments at which a writer is ended; a campaign takes 150 for each signal."""
+
 TRY_FILE = """
 import os, resource, sys
 from pathlib import Path
@@ -107,7 +110,7 @@ def test_ended_at_any_moment_leaves_old_or_new_never_half(
     tmp_path: Path, kill: signal.Signals
 ) -> None:
     wait = random.Random(1)
-    for _ in range(12):
+    for _ in range(KILLS):
         with subprocess.Popen(
             [sys.executable, "-c", WRITE_FOREVER, str(tmp_path)],
             stdout=subprocess.PIPE,
