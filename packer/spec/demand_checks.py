@@ -61,10 +61,10 @@ def _drafters(workload: Workload, options: OptionsInFile) -> Iterator[Problem]:
         return
     for place, name in enumerate(entry.allow):
         where = options.document.where(*own, place)
-        if name == Drafter.DRAFT and workload.draft is None:
+        if Drafter(name) is Drafter.DRAFT and workload.draft is None:
             help_ = "add draft: {model: …}, or drop draft"
             yield Problem("P1111", "there is no draft model", where, "draft: is missing", help_)
-        if name == Drafter.MTP and workload.variants and not has_nextn(workload):
+        if Drafter(name) is Drafter.MTP and workload.variants and not has_nextn(workload):
             why = f"{workload.model} has no nextn blocks"
             help_ = "use a file converted with them, or drop mtp"
             yield Problem("P1111", "the file cannot predict several tokens", where, why, help_)
