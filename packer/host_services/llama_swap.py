@@ -1,7 +1,8 @@
 """llama-swap's configuration of one host: its servers, and which of them run side by side.
 
 The plan holds all servers of a host in memory at once, so its matrix has one set with all of them.
-Whoever adds models by hand writes further sets; the costs of eviction are seconds of loading.
+Whoever adds models by hand writes further sets; the cost of an eviction is what must be read again
+[GB].
 
 Source:
     llama-swap of 2026-08, config-schema.json and config.example.yaml; internal/config/macros.go
