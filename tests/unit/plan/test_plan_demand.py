@@ -180,3 +180,15 @@ def test_the_relaxation_is_no_dearer_than_any_count() -> None:
 
 def test_an_offer_that_is_unknown_counts_no_card() -> None:
     assert counts_to_try([], (Offer(find_gpu("L40S"), 1, 1, 1),), 85).is_complete
+
+
+def test_the_bound_holds_for_counts_that_were_not_packed() -> None:
+    """Three workloads with two or more numbers of replicas each: six combinations are packed."""
+    many = fleet(*(demanding(name, rate) for name, rate in (("a", 0.4), ("b", 0.5), ("c", 0.6))))
+    found = plan_of(many, HERE, time_limit_seconds=30)
+    assert found.bound <= found.objective_value
+    assert (found.status == "optimal") == (found.bound == found.objective_value)
+    (note,) = [one for one in found.notes if one.startswith("numbers of replicas considered")]
+    assert all(f"{name} " in note for name in ("a", "b", "c"))
+    for one in found.workloads:
+        assert any("replica" in each.choice for each in one.decisions)
