@@ -105,8 +105,18 @@ def context_questions(models: Sequence[ModelFile], count: int, seed: int) -> lis
     ]
 
 
-def sweep_questions(models: Sequence[ModelFile]) -> list[Question]:
-    """Everything a planner asks about every model, in order."""
+def sweep_questions(models: Sequence[ModelFile], seed: int) -> list[Question]:
+    """Everything a planner asks about every model, one model after the other."""
+    generator = random.Random(seed)
+    return [
+        question
+        for model in models
+        for question in sorted(_sweep(model), key=lambda _: generator.random())
+    ]
+
+
+def _sweep(model: ModelFile) -> list[Question]:
+    """Every combination for one model."""
     return [
         Question(
             model,
@@ -121,7 +131,6 @@ def sweep_questions(models: Sequence[ModelFile]) -> list[Question]:
             ),
             _cards(sizes),
         )
-        for model in models
         for sizes in _CARDS_GIB
         for kind in ("f16", "q8_0")
         for batch in (512, 1024)
@@ -224,7 +233,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     mixed = mixed_questions(models, given.count, given.seed)
     rounds = {
         "contexts": context_questions(models, given.count, given.seed),
-        "sweep": sweep_questions(models),
+        "sweep": sweep_questions(models, given.seed),
         "mixed": mixed,
         "again": mixed,
     }

@@ -6,44 +6,36 @@ the graph has the same operations in the same places, and its sizes are sums of 
 """
 
 from collections.abc import Sequence
-from math import gcd, prod
+from math import prod
 from typing import cast
 
-Terms = dict[int, int]
-"""Product of symbols → factor. A product is coded by its exponents, four bits for each symbol."""
+from packer.memory.compute_terms import (
+    BITS,
+    CONSTANT,
+    Terms,
+    difference,
+    factors_of,
+    reduced,
+    sign_of,
+)
 
-_BITS = 4
-_CONSTANT = 0
 IS_ZERO, IS_NEGATIVE = 0, 1
 
 Check = tuple[int, tuple[tuple[int, int], ...]]
 """Kind and terms: 0 asks for zero, 1 for a negative number, more for the rest of a division."""
 
 
-def factors_of(product: int) -> tuple[int, ...]:
-    """Numbers of the symbols a product is made of, each as often as it occurs."""
-    factors: list[int] = []
-    symbol = 0
-    while product:
-        factors += [symbol] * (product % (1 << _BITS))
-        product >>= _BITS
-        symbol += 1
-    return tuple(factors)
-
-
 def terms_of(size: "Size") -> Terms:
     """Terms of an extent or of a plain number."""
     if isinstance(size, Extent):
         return size.terms
-    return {_CONSTANT: size} if size else {}
+    return {CONSTANT: size} if size else {}
 
 
 def is_never_above(one: "Size", other: "Size") -> bool:
     """Whether a size is at most another one for all positive values of the symbols."""
-    difference = dict(terms_of(other))
-    for product, factor in terms_of(one).items():
-        difference[product] = difference.get(product, 0) - factor
-    return all(factor >= 0 for factor in difference.values())
+    terms = difference(terms_of(other), terms_of(one))
+    return not terms or sign_of(terms) > 0
 
 
 class Symbols:
@@ -56,7 +48,7 @@ class Symbols:
 
     def extent(self, number: int) -> int:
         """A symbol, in the clothes of an int: it answers to all that graphs do with one."""
-        return cast(int, Extent({1 << _BITS * number: 1}, self._values[number], self))
+        return cast(int, Extent({1 << BITS * number: 1}, self._values[number], self))
 
     def adopted(self, size: "Size") -> int:
         """A size made of another's symbols, with the values of these."""
@@ -70,26 +62,26 @@ class Symbols:
 
     def is_equal(self, one: "Size", other: "Size") -> bool:
         """Whether two sizes are equal, remembered as a check unless they always or never are."""
-        terms = _difference(one, other)
+        terms = difference(terms_of(one), terms_of(other))
         if not terms:
             return True
-        if _sign(terms):
+        if sign_of(terms):
             return False
-        return bool(self._ask(IS_ZERO, _reduced(terms), _value(one) == _value(other)))
+        return bool(self._ask(IS_ZERO, reduced(terms), _value(one) == _value(other)))
 
     def is_below(self, one: "Size", other: "Size") -> bool:
         """Whether a size is smaller than another, remembered likewise."""
-        terms = _difference(one, other)
-        sign = _sign(terms)
+        terms = difference(terms_of(one), terms_of(other))
+        sign = sign_of(terms)
         if sign or not terms:
             return sign < 0
-        return bool(self._ask(IS_NEGATIVE, _reduced(terms), _value(one) < _value(other)))
+        return bool(self._ask(IS_NEGATIVE, reduced(terms), _value(one) < _value(other)))
 
     def rest(self, size: "Extent", divisor: int) -> int:
         """Rest of a division, remembered likewise."""
         terms = {product: factor % divisor for product, factor in size.terms.items()}
         open_terms = {product: factor for product, factor in terms.items() if product and factor}
-        constant = terms.get(_CONSTANT, 0)
+        constant = terms.get(CONSTANT, 0)
         if not open_terms:
             return constant
         found = (size.value - constant) % divisor
@@ -98,41 +90,6 @@ class Symbols:
     def _ask(self, kind: int, terms: Terms, answer: int) -> int:
         self.answers[kind, tuple(sorted(terms.items()))] = int(answer)
         return answer
-
-
-def _difference(one: "Size", other: "Size") -> Terms:
-    """Terms of a difference, without those that cancel."""
-    terms = dict(terms_of(one))
-    for product, factor in terms_of(other).items():
-        left = terms.get(product, 0) - factor
-        if left:
-            terms[product] = left
-        else:
-            terms.pop(product, None)
-    return terms
-
-
-def _sign(terms: Terms) -> int:
-    """Sign of a sum whose terms all have one; symbols are positive. 0 where it depends."""
-    if not terms:
-        return 0
-    factors = terms.values()
-    if min(factors) > 0:
-        return 1
-    return -1 if max(factors) < 0 else 0
-
-
-def _reduced(terms: Terms) -> Terms:
-    """Terms without what they have in common, which does not change the sign of their sum."""
-    divisor = gcd(*terms.values())
-    if _CONSTANT in terms:
-        return {product: factor // divisor for product, factor in terms.items()}
-    shared, place = 0, 0
-    while any(product >> place for product in terms):
-        mask = ((1 << _BITS) - 1) << place
-        shared += min(product & mask for product in terms)
-        place += _BITS
-    return {product - shared: factor // divisor for product, factor in terms.items()}
 
 
 class Extent:
@@ -169,7 +126,7 @@ class Extent:
         return self._made({key: -factor for key, factor in self.terms.items()}, -self.value)
 
     def __sub__(self, other: "Size") -> "Size":
-        return self._made(_difference(self, other), self.value - _value(other))
+        return self._made(difference(self.terms, terms_of(other)), self.value - _value(other))
 
     def __rsub__(self, other: int) -> "Size":
         return -self + other
@@ -192,13 +149,13 @@ class Extent:
     def __floordiv__(self, other: "Size") -> "Size":
         if isinstance(other, Extent):
             return self._without(other)
-        constant = self.terms.get(_CONSTANT, 0)
+        constant = self.terms.get(CONSTANT, 0)
         if any(factor % other for product, factor in self.terms.items() if product):
             return self.__index__() // other
         terms = {product: factor // other for product, factor in self.terms.items()}
-        terms.pop(_CONSTANT, None)
+        terms.pop(CONSTANT, None)
         if constant // other:
-            terms[_CONSTANT] = constant // other
+            terms[CONSTANT] = constant // other
         return self._made(terms, self.value // other)
 
     def _without(self, other: "Extent") -> "Size":

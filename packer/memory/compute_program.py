@@ -11,11 +11,11 @@ from packer.memory.compute_extent import (
     Check,
     Size,
     Symbols,
-    factors_of,
     is_never_above,
     terms_of,
 )
 from packer.memory.compute_lifetimes import Lifetimes
+from packer.memory.compute_terms import factors_of
 
 Peaks = tuple[int, ...]
 

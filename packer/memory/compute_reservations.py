@@ -120,7 +120,7 @@ class _Asked:
         return (prompt, single_batch(self.context))
 
     @property
-    def key(self) -> Hashable:
+    def key(self) -> tuple[Hashable, ...]:
         """Equal for questions that differ in cells, slots and batches alone."""
         context, options = self.context, self.options
         return (
@@ -170,7 +170,8 @@ class _Choices:
                 self._reserved[index] = _reserved(self._asked, _REPETITIONS[index])
             found = self._reserved[index].of(occasions)
             if found is not None:
-                enough[devices] = index
+                if not self._needs_all:
+                    enough[devices] = index
                 return found
         raise AssertionError("a graph with every block is always settled")
 
@@ -230,7 +231,7 @@ def _reserved(asked: _Asked, repetitions: int | None) -> ReservedPeaks:
         is_empty=asked.is_empty,
     )
     by_type = types_count(context.layers, context.host, has_overrides=overrides)
-    key = (*_graph_key(asked, choice, by_type), context.layers[-1], context.layers[0])
+    key = (*_graph_key(asked, choice, by_type), context.layers[0], context.layers[-1])
     found = _shared.get(key)
     if found is None:
         found = _shared[key] = ReservedPeaks(reservation)
@@ -242,13 +243,11 @@ def _reserved(asked: _Asked, repetitions: int | None) -> ReservedPeaks:
 def _graph_key(asked: _Asked, choice: BlockChoice, by_type: bool) -> tuple[Hashable, ...]:
     """Equal where graphs are equal, whatever the file and the exact split are."""
     kinds = block_kinds(asked.model)
-    _, *rest = asked.key if isinstance(asked.key, tuple) else (asked.key,)
-    offloaded = asked.layout.offloaded > asked.sizes.block_count
     return (
         kinds.type_print if by_type else kinds.shape_print,
         choice.marks,
         choice.repeats,
         len(asked.layout.cards),
-        offloaded,
-        *rest,
+        asked.layout.offloaded > asked.sizes.block_count,
+        *asked.key[1:],
     )

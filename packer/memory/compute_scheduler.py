@@ -1,7 +1,7 @@
-"""Which backend runs each operation, where the graph is cut, and what is copied across the cuts.
+"""Which backend runs each operation, where the graph is cut, what is copied across; host last.
 
-The last backend is the host; all others are cards. Source for the whole module: llama.cpp b11434,
-ggml/src/ggml-backend.cpp, ggml_backend_sched_split_graph(); written from its rules.
+Source for the whole module: llama.cpp b11434, ggml/src/ggml-backend.cpp,
+ggml_backend_sched_split_graph(); written from its rules.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """What llama.cpp refuses when it creates a context, found before it is tried."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from packer.domain.quantization import ElementType
 from packer.domain.server_options import FlashAttention, ServerOptions
@@ -119,3 +119,27 @@ def _head_sizes(model: HyperParameters) -> tuple[frozenset[int], frozenset[int]]
 def _first_broken(element: ElementType, heads: Iterable[int]) -> int:
     """Smallest head size that is not whole blocks, 0 if all are."""
     return min((head for head in heads if head % element.block_elements), default=0)
+
+
+def check_weight_devices(devices: Iterable[int], used: Sequence[int]) -> None:
+    """Refuse weights on a card that the model does not compute on.
+
+    Args:
+        devices: Devices that hold weights; the host is -1.
+        used: Cards the model uses.
+
+    Raises:
+        InvalidInput: llama.cpp would abort: nothing can run the operations that read them.
+
+    Source: llama.cpp b11434, ggml/src/ggml-backend.cpp, ggml_backend_sched_backend_id_from_cur().
+    """
+    stray = sorted(set(devices) - {HOST, *used})
+    if stray:
+        raise InvalidInput(
+            Problem(
+                code="P0519",
+                title=f"--override-tensor names CUDA{stray[0]}, which the model does not use",
+                why="nothing there can run what reads those weights, and llama.cpp aborts",
+                help="name a card that --device and --split-mode leave to the model, or CPU",
+            )
+        )

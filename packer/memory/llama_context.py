@@ -10,7 +10,11 @@ from packer.domain.server_options import ServerOptions
 from packer.errors import InvalidModelFile, Location, Problem, UnsupportedModel
 from packer.memory.compute_buffer import ComputeBuffers, compute_buffers
 from packer.memory.compute_graphs.registry import is_known
-from packer.memory.context_checks import check_cache_buffers, check_context
+from packer.memory.context_checks import (
+    check_cache_buffers,
+    check_context,
+    check_weight_devices,
+)
 from packer.memory.draft_model import drafts_with_nextn
 from packer.memory.flash_attention import transposes_values
 from packer.memory.flash_attention_choice import uses_flash_attention
@@ -77,6 +81,7 @@ def place_context(
     if is_own_model:
         overrides = tensor_overrides(options, len(cards))
         weights = weight_bytes(model, layout.layers, overrides, drafts_with_nextn(options))
+        check_weight_devices(weights, layout.cards)
     attention = kv_cache_bytes(
         sizes, context, layout.layers, not transposes_values(options.flash_attention)
     )

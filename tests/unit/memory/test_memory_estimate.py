@@ -8,7 +8,12 @@ import pytest
 from packer.catalogue.models import load_model_file
 from packer.domain.basis import Basis
 from packer.domain.model import ModelFile, Tensor
-from packer.domain.server_options import DraftOptions, FlashAttention, ServerOptions
+from packer.domain.server_options import (
+    DraftOptions,
+    FlashAttention,
+    ServerOptions,
+    SplitMode,
+)
 from packer.errors import InvalidInput, InvalidModelFile, UnsupportedModel
 from packer.memory.estimate import estimate_memory
 from packer.memory.projector import projector_part
@@ -88,6 +93,18 @@ def test_a_draft_model_adds_parts_of_its_own() -> None:
     assert second.weights_bytes == 0
     assert second.draft_context_bytes == 2 * 4096 * 2 * 2 * 2 * 32
     assert second.process_bytes > 0
+
+
+@pytest.mark.parametrize(
+    "unused", [{"split_mode": SplitMode.NONE, "main_gpu": 1}, {"devices": ("CUDA1",)}]
+)
+def test_weights_on_a_card_the_model_does_not_use_are_refused(unused: dict[str, Any]) -> None:
+    moved = {"override_tensors": ((r"blk\.1\.", "CUDA0"),)}
+    with pytest.raises(InvalidInput, match="P0519.*CUDA0"):
+        estimate(2, **unused, **moved)
+    assert estimate(2, **moved).devices[0].weights_bytes
+    absent = {"override_tensors": (("no such tensor", "CUDA0"),)}
+    assert not estimate(2, **unused, **absent).devices[0].weights_bytes
 
 
 def test_the_draft_is_required_when_it_is_named() -> None:
