@@ -99,12 +99,12 @@ def test_a_draft_model_adds_parts_of_its_own() -> None:
     "unused", [{"split_mode": SplitMode.NONE, "main_gpu": 1}, {"devices": ("CUDA1",)}]
 )
 def test_weights_on_a_card_the_model_does_not_use_are_refused(unused: dict[str, Any]) -> None:
-    moved = {"override_tensors": ((r"blk\.1\.", "CUDA0"),)}
-    with pytest.raises(InvalidInput, match="P0519.*CUDA0"):
-        estimate(2, **unused, **moved)
-    assert estimate(2, **moved).devices[0].weights_bytes
-    absent = {"override_tensors": (("no such tensor", "CUDA0"),)}
-    assert not estimate(2, **unused, **absent).devices[0].weights_bytes
+    moved = ((r"blk\.1\.", "CUDA0"),)
+    with pytest.raises(InvalidInput, match=r"P0519.*CUDA0"):
+        estimate(2, override_tensors=moved, **unused)
+    assert estimate(2, override_tensors=moved).devices[0].weights_bytes
+    absent = (("no such tensor", "CUDA0"),)
+    assert not estimate(2, override_tensors=absent, **unused).devices[0].weights_bytes
 
 
 def test_the_draft_is_required_when_it_is_named() -> None:
