@@ -12,6 +12,7 @@ from packer.solver.exact_spots import Expression
 from packer.solver.geometry import Geometry
 from packer.solver.instance import Instance, Placed
 from packer.solver.levels import EXACT_VARIABLES
+from packer.solver.moving import kept_cost, kept_replicas, places_now
 from packer.solver.packing import Packing
 from packer.solver.search import run_search
 from packer.solver.stopping import Clock
@@ -21,9 +22,10 @@ Level = Callable[[ExactModel], Expression]
 
 @dataclass(frozen=True)
 class _Stage:
-    """One level, the shares of effort it gets, and whether the GPUs in use are all that matter."""
+    """One level, what a packing is worth in it, and its shares of effort on GPUs in use and all."""
 
     level: Level
+    worth: Callable[[Packing], int]
     on_used: float
     on_all: float
 
@@ -49,7 +51,7 @@ def later_levels(
     stages = list(_stages(geometry))
     total = sum(stage.on_used + stage.on_all for stage in stages)
     for stage in stages:
-        value = None
+        value = stage.worth(Packing(geometry, placed))
         for gpus, share in (
             (_used(geometry, placed), stage.on_used),
             (range(len(geometry.gpu_node)), stage.on_all),
@@ -62,10 +64,8 @@ def later_levels(
             exact.hint(placed)
             expression = stage.level(exact)
             found = run_search(exact, expression, clock, effort=effort * share / total)
-            if found.placed is not None and (value is None or found.value < value):
+            if found.placed is not None and found.value < value:
                 placed, value = tuple(found.placed), found.value
-        if value is None:
-            break
         reached.append((stage.level, value))
     return placed
 
@@ -80,11 +80,32 @@ def has_later_levels(instance: Instance) -> bool:
 def _stages(geometry: Geometry) -> Iterator[_Stage]:
     instance = geometry.instance
     if instance.current is not None and instance.current.placed:
-        yield _Stage(_moves_cost, 0.0, 1.0)
+        yield _Stage(_moves_cost, _moves_now, 0.0, 1.0)
     if any(one.penalty for item in instance.items for one in item.alternatives):
-        yield _Stage(ExactModel.penalty, 1.0, 0.5)
+        yield _Stage(ExactModel.penalty, _penalty_now, 1.0, 0.5)
     if instance.even_headroom:
-        yield _Stage(ExactModel.peak, 0.3, 0.0)
+        yield _Stage(ExactModel.peak, _peak_now, 0.3, 0.0)
+
+
+def _moves_now(packing: Packing) -> int:
+    """What staying saves, as a negative cost. Exact."""
+    current = packing.instance.current
+    if current is None:
+        return 0
+    return -kept_cost(current, kept_replicas(places_now(packing.instance), packing.placed))
+
+
+def _penalty_now(packing: Packing) -> int:
+    """Summed penalties of the alternatives in use. Exact."""
+    return sum(packing.alternative(one).penalty for one in packing.placed)
+
+
+def _peak_now(packing: Packing) -> int:
+    """Thousandths of the fullest GPU in dimension 0, rounded up. Exact."""
+    capacity = packing.geometry.gpu_capacity[:, 0]
+    taken = capacity - packing.free[:, 0]
+    full = capacity > 0
+    return int((-(-1000 * taken[full] // capacity[full])).max(initial=0))
 
 
 def _used(geometry: Geometry, placed: Sequence[Placed]) -> list[int]:

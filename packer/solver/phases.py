@@ -28,6 +28,8 @@ EXACT_SPOTS = 60_000
 """Alternatives times GPUs up to which the whole problem is searched at once."""
 FEW_COLUMNS = 3000
 """Columns up to which branching for a better bound takes less than a second."""
+TINY_SPOTS = 2_000
+"""Alternatives times GPUs up to which the search of everything takes a blink."""
 MOST_ITEMS = 4000
 """Items above which the relaxation takes long and is solved only for a wide gap."""
 CHUNK = 500
@@ -62,9 +64,12 @@ def _closing_the_gap(run: Incumbent) -> Iterator[Phase]:
     """Branching, budgets, gathered slack, and search."""
     leaves = min(400, 1_000_000 // max(1, len(run.columns)))
     quick_branching = len(run.columns) <= FEW_COLUMNS
+    tiny = run.has_spots_up_to(TINY_SPOTS)
     yield partial(gather, run, CHUNK, None)
     if quick_branching:
         yield partial(prove, run, leaves)
+    if tiny:
+        yield partial(search_whole, run)
     yield partial(prove_by_patterns, run)
     if run.instance.replicas <= MOST_ITEMS:
         for style in (QUICK, *STYLES):
@@ -73,7 +78,7 @@ def _closing_the_gap(run: Incumbent) -> Iterator[Phase]:
     yield partial(gather, run, 8_000, None)
     if not quick_branching:
         yield partial(prove, run, leaves)
-    if run.has_spots_up_to(EXACT_SPOTS):
+    if not tiny and run.has_spots_up_to(EXACT_SPOTS):
         yield partial(search_whole, run)
     for style in (QUICK, *STYLES):
         yield partial(gather, run, 15_000, style)

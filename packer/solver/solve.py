@@ -80,7 +80,7 @@ def _refine(run: Incumbent) -> None:
     kept = undominated(run.instance, ignore_penalty=False)
     if run.instance.current is not None:
         kept = run.all_alternatives()
-    run.placed = later_levels(run.geometry, run.placed, kept, run.clock, 2.0 * run.limits.effort)
+    run.placed = later_levels(run.geometry, run.placed, kept, run.clock, 3.0 * run.limits.effort)
 
 
 def _solution(run: Incumbent) -> Solution:

@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from packer.solver.bound import prove_bound
 from packer.solver.certificate_check import Refused, verify_solution
 from packer.solver.instance_document import parse_instance
 from packer.solver.solution_document import format_solution
@@ -72,6 +73,16 @@ def test_one_more_node_never_hurts(instance: Document) -> None:
     before, after = solved(instance), solved(larger)
     if before["status"] == "optimal":
         assert after["objective"] <= before["objective"]
+
+
+@given(tiny_instances())
+@few
+def test_the_bound_is_between_the_relaxation_and_the_objective(instance: Document) -> None:
+    document = solved(instance)
+    if document["status"] == "infeasible":
+        return
+    relaxed = prove_bound(parse_instance(instance), function_rounds=0)
+    assert relaxed.value <= document["bound"] <= document["objective"]
 
 
 def _integers(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

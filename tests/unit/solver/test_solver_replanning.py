@@ -54,6 +54,14 @@ def test_nothing_moves_where_nothing_changed() -> None:
     assert again.objective == before.objective
 
 
+def test_nothing_moves_even_where_the_levels_have_no_effort_left() -> None:
+    instance = parse_instance(packing_document("fleet-d20-8"))
+    before = solve(instance, LIMITS)
+    running = replace(instance, current=Current(before.placed))
+    again = solve(running, replace(LIMITS, effort=1e-5))
+    assert again.moves == Moves(len(before.placed), 0, 0)
+
+
 def item(name: str, size: int, count: int = 1) -> Item:
     return Item(name, count, (Alternative("a", ((size,),)),))
 
