@@ -182,19 +182,22 @@ def _told_apart(read: "Sequence[Inventory]") -> "list[Inventory]":
 
 
 def _check_owned(book: "PriceBook | None", read: "Sequence[Inventory]") -> None:
-    """Refuse hardware of a pool that is nowhere: a misspelt name would leave a price as it was."""
+    """Refuse a book whose hardware is all elsewhere: a misspelt name would leave a price as it was.
+
+    A book may have hardware of other inventories too, and none of these where all is rented.
+    """
     from packer.catalogue.names import listed, nearest_names, shortened
 
-    pools = [pool.name for one in read for pool in one.pools]
-    unknown = [one.pool for one in (book.owned if book else ()) if one.pool not in pools]
-    if unknown:
+    pools = [pool.name for one in read for pool in one.pools if not pool.is_rentable]
+    owned = [one.pool for one in (book.owned if book else ())]
+    if pools and owned and not set(pools) & set(owned):
         raise InvalidInput(
             Problem(
                 "P0914",
                 f"the price book has hardware of {shortened(name)}, and no pool is called so",
                 help=f"did you mean {listed(nearest_names(name, pools))}?",
             )
-            for name in unknown
+            for name in owned
         )
 
 
