@@ -13,7 +13,7 @@ _TAIL_SHARE = 0.05
 _RARELY = 0.005
 """Chance of all slots being busy below which further ones change nothing."""
 _STEPS = 7
-_LADDER = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 96, 128, 192, 256)
+_LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from packer.solver.sizing import CELL_PADDING, layer_count, workload_options
 MOST_SLOTS = 256
 _POOL_STEP = 2048
 """Pools are rounded up to as many cells, so that few different ones have to be sized."""
-_MORE_SLOTS = (2, 4)
+_MORE_SLOTS = 3
 _BUSY = 0.4
 """Below this part of a card's time more slots are not worth their memory."""
 _WORTH_MORE = 0.9
@@ -199,22 +199,16 @@ class ServingCase:
     def _ways(
         self, load: RequestLoad, asked: ServerDemand, fewest: int, chosen: Speculation | None
     ) -> Iterator[ServerWay]:
-        """The fewest slots, and two and four times as many where they save the cards' time."""
+        """The fewest slots, and three times as many where they save the cards' time."""
         share = least_share(load, asked, fewest)
         yield self._way(load, asked, fewest, share, chosen)
-        if not self.workload.derives_slots:
+        if not self.workload.derives_slots or share < _BUSY:
             return
-        for times in _MORE_SLOTS:
-            more = next((n for n in ladder(MOST_SLOTS) if n >= times * fewest), None)
-            if more is None or share < _BUSY:
-                return
-            if not meets_goals(load, asked, more, self.most_share):
-                return
+        more = next((n for n in ladder(MOST_SLOTS) if n >= _MORE_SLOTS * fewest), None)
+        if more is not None and meets_goals(load, asked, more, self.most_share):
             less = least_share(load, asked, more)
-            if less > _WORTH_MORE * share:
-                return
-            share = less
-            yield self._way(load, asked, more, share, chosen)
+            if less <= _WORTH_MORE * share:
+                yield self._way(load, asked, more, less, chosen)
 
     def _way(
         self,

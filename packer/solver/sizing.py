@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cached_property
 
 from packer.domain.demand import PartialOffload
 from packer.domain.model import ModelFile
@@ -10,8 +11,12 @@ from packer.domain.speculation import Drafter
 from packer.domain.workload import Draft, Variant, Workload
 from packer.errors import InvalidInput
 from packer.memory.estimate import estimate_memory
+from packer.memory.hyperparameters import read_hyperparameters
+from packer.memory.kv_cache import trunk_cache
+from packer.memory.resolution import cache_type
 from packer.memory.result import MemoryEstimate
 from packer.memory.visible_card import visible_card
+from packer.performance.depth import bytes_per_element
 from packer.solver.candidate import AS_STATED, Candidate, Offer, ServerWay
 from packer.solver.layer_shares import LayerSplits
 from packer.units import MIB, format_gib
@@ -245,34 +250,47 @@ class QuickSizing(Sizing):
     """
 
     def fitting(self) -> Iterator[tuple[ServerOptions, MemoryEstimate]]:
-        """The even split over the fewest cards that hold it, else the balanced one.
+        """The even split over the fewest cards that hold it; on the most, the balanced one too.
 
-        Numbers of cards that are too few for the weights are not sized.
+        Numbers of cards that are too few for weights and cache are not sized.
         """
-        least = -(-_least_bytes(self.model) // max(1, self.offer.room_bytes))
-        for cards in range(max(1, least), self.most_cards + 1):
-            found = self._even(cards) or (self._balanced(cards) if cards > 1 else None)
-            if found is not None:
-                yield found
+        for cards in range(self._least_cards, self.most_cards + 1):
+            each, more = divmod(self.layers, cards)
+            options, estimate = self.estimate(tuple(each + (card < more) for card in range(cards)))
+            if not self.fits(estimate) and 1 < cards == self.most_cards:
+                splits = LayerSplits(self.layers, cards, self.offer.room_bytes)
+                balanced = splits.balanced(lambda counts: self.estimate(counts)[1])
+                options, estimate = self.estimate(balanced)
+            if self.fits(estimate):
+                yield options, estimate
                 return
 
-    def _even(self, cards: int) -> tuple[ServerOptions, MemoryEstimate] | None:
-        each, more = divmod(self.layers, cards)
-        return self._if_fitting(tuple(each + (card < more) for card in range(cards)))
+    def refusal(self) -> str:
+        """Why nothing fits: by weights and cache alone where they are too large already."""
+        if self._least_cards <= self.most_cards:
+            return super().refusal()
+        room = self.most_cards * max(0, self.offer.room_bytes)
+        return (
+            f"needs {format_gib(self._least_bytes)} GiB for weights and cache alone, "
+            f"{self.most_cards} cards have {format_gib(room)} GiB"
+        )
 
-    def _balanced(self, cards: int) -> tuple[ServerOptions, MemoryEstimate] | None:
-        splits = LayerSplits(self.layers, cards, self.offer.room_bytes)
-        return self._if_fitting(splits.balanced(lambda counts: self.estimate(counts)[1]))
+    @cached_property
+    def _least_cards(self) -> int:
+        return max(1, -(-self._least_bytes // max(1, self.offer.room_bytes)))
 
-    def _if_fitting(self, layers: tuple[int, ...]) -> tuple[ServerOptions, MemoryEstimate] | None:
-        options, estimate = self.estimate(layers)
-        return (options, estimate) if self.fits(estimate) else None
-
-
-def _least_bytes(model: ModelFile) -> int:
-    """Bytes of weights that cannot but lie on cards: all but the embeddings."""
-    embeddings = sum(t.data_bytes for t in model.tensors if "token_embd" in t.name)
-    return int((model.file_bytes - embeddings) * model.size_low)
+    @cached_property
+    def _least_bytes(self) -> int:
+        """Bytes that cannot but lie on cards: weights less embeddings, caches without window."""
+        embeddings = sum(t.data_bytes for t in self.model.tensors if "token_embd" in t.name)
+        key, value = cache_type(self.options.cache_type_k), cache_type(self.options.cache_type_v)
+        shape = trunk_cache(read_hyperparameters(self.model))
+        rows = [shape.kinds[kind] for _, kind in shape.layers if not shape.kinds[kind].has_window]
+        each = sum(
+            row.key * bytes_per_element(key) + row.value * bytes_per_element(value) for row in rows
+        )
+        weights = (self.model.file_bytes - embeddings) * self.model.size_low
+        return int(weights + each * (self.options.context_size or 0))
 
 
 def _first(low: int, high: int, holds: Callable[[int], bool]) -> int | None:

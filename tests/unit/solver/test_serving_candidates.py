@@ -9,9 +9,11 @@ from packer.domain.demand import CachePool, Goals, PartialOffload
 from packer.domain.node import Inventory, NodePool
 from packer.domain.speculation import NO_SPECULATION, Drafter, Speculation
 from packer.domain.workload import Draft, Headroom, Workload
+from packer.solver.candidate import ServerWay
 from packer.solver.candidates import CandidateSet, find_candidates, find_candidates_by_replicas
 from packer.solver.fleet_instance import fleet_instance
 from packer.solver.offers import offers_of
+from packer.solver.sizing import QuickSizing
 from packer.solver.solve import solve
 from packer.solver.stopping import Limits
 from packer.units import GIB
@@ -225,3 +227,22 @@ def test_bursts_need_more_time() -> None:
     calm = candidates(demanding("chat", 0.6, first=2.0)).candidates
     wild = candidates(demanding("chat", 0.6, first=2.0, demand=demand(0.6, 6.0))).candidates
     assert min(c.way.load_permille for c in wild) > min(c.way.load_permille for c in calm)
+
+
+@pytest.mark.parametrize(
+    "model", ["gemma-3n-e4b", "gemma-3-12b", "glm-4.7-flash", "qwen3.5-27b-mtp", "llama-3.1-8b"]
+)
+def test_what_is_not_sized_would_not_have_fitted(model: str) -> None:
+    """The bound that spares sizing is below the bytes, or cards that fit would be left out."""
+    one = workload("a", model, "Q4_K_M")
+    (offer,) = offers_of(Inventory("here", (L40S,)), Headroom())
+    sizing = QuickSizing(one, one.variants[0], "f16", offer, BUILD, ServerWay(slots=8))
+    _, estimate = sizing.estimate((sizing.layers,))
+    real = estimate.devices[0].high_bytes
+    tight = replace(offer, room_bytes=real)
+    found = QuickSizing(one, one.variants[0], "f16", tight, BUILD, ServerWay(slots=8))
+    assert [len(each.devices) for _, each in found.fitting()] == [1]
+    small = replace(offer, room_bytes=real // 20, cards=2)
+    refused = QuickSizing(one, one.variants[0], "f16", small, BUILD, ServerWay(slots=8))
+    assert not list(refused.fitting())
+    assert "for weights and cache alone, 2 cards have" in refused.refusal()
