@@ -77,6 +77,40 @@ def least(seed: int) -> int | None:
     return optimum(menu(seed))
 
 
+def twins(seed: int) -> Document:
+    """As many nodes of each as there are replicas, equal but for memory and price."""
+    draw = random.Random(seed)
+    small = {
+        "name": "small",
+        "gpu_type": "A",
+        "gpus": 1,
+        "gpu_cap": [12],
+        "node_cap": [draw.randint(3, 6)],
+        "gpu_price": 1,
+        "node_price": draw.randint(5, 9),
+        "count": 3,
+    }
+    large = {**small, "name": "large", "node_cap": [draw.randint(6, 9)]}
+    large["node_price"] = draw.randint(5, 14)
+    alternative = {"gpu_types": ["A"], "one_link": False, "penalty": 0, "name": "a"}
+    limits = {"max_per_gpu": None, "max_per_node": None, "max_per_zone": None}
+    return {
+        **menu(seed),
+        "node_types": draw.sample([small, large], 2),
+        "items": [
+            {
+                "name": f"i{number}",
+                "count": 1,
+                **limits,
+                "alts": [
+                    {**alternative, "shares": [[draw.randint(1, 6)]], "node": [draw.randint(1, 5)]}
+                ],
+            }
+            for number in range(3)
+        ],
+    }
+
+
 def _item(draw: random.Random, number: int) -> Document:
     size, host = draw.randint(2, 9), draw.randint(1, 4)
     count = draw.randint(1, 2)
@@ -117,6 +151,23 @@ def test_the_cheapest_mix_is_that_of_trying_everything(seed: int) -> None:
     assert solution.status is Status.OPTIMAL
     assert solution.objective == solution.bound == best
     assert judged_objective(document, format_placed(solution.placed)) == best
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_dearer_twin_is_only_left_out_where_its_memory_is_not_needed(seed: int) -> None:
+    document = twins(seed)
+    best = optimum(document)
+    solution = solve_rentals(parse_instance(document), LIMITS)
+    assert solution.objective == best
+    assert (solution.status is Status.INFEASIBLE) == (best is None)
+
+
+def test_twins_are_left_out_and_kept() -> None:
+    kept = [
+        tuple(bool(some) for some in useful_nodes(parse_instance(twins(seed))).indices)
+        for seed in range(40)
+    ]
+    assert {(True, False), (False, True), (True, True)} <= set(kept)
 
 
 def test_the_cases_are_worth_trying() -> None:

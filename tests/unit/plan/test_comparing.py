@@ -10,8 +10,9 @@ from packer.api.inputs import Input
 from packer.api.planning import facts_of, tools_for
 from packer.domain.node import Inventory, NodePool, Price
 from packer.domain.payment import Payment
-from packer.domain.workload import Fleet
+from packer.domain.workload import Fleet, Objective
 from packer.errors import InvalidInput
+from packer.plan.audit import find_contradictions
 from packer.plan.comparing import Planned, compare_scenarios, price_days
 from packer.plan.comparison import Contender, Outcome
 from packer.plan.currency import in_currency
@@ -118,6 +119,19 @@ def test_only_workloads_that_allow_it_sit_on_spot() -> None:
     assert found.plan is not None
     spots = {place.workload for place in found.plan.placements if "spot" in place.node}
     assert spots <= {"b"}
+
+
+def test_the_audit_refuses_a_spot_node_for_others() -> None:
+    allowing = replace(
+        TWO, workloads=tuple(replace(one, spot_allowed=True) for one in TWO.workloads)
+    )
+    spot = on_terms(scenario("menu", rentable("one", "2.00")), "spot")
+    (found,) = planned(allowing, spot)
+    assert found.plan is not None
+    parse = tools_for(BUILD).parse_arguments
+    by_price = replace(TWO, objective=Objective.PRICE)
+    findings = list(find_contradictions(found.plan, by_price, spot.inventory, parse))
+    assert any("spot is not allowed" in finding for finding in findings)
 
 
 def test_terms_need_a_known_price() -> None:
