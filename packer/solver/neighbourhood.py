@@ -130,15 +130,21 @@ class NeighbourhoodSearch:
         return idle
 
     def _choose_nodes(self, step: int) -> tuple[list[int], list[int]]:
-        """Two or three used nodes and an unused one of every type."""
+        """A few used nodes, and an unused one or two of every type that costs less than they do."""
         geometry, packing = self._geometry, self.packing
         used = np.flatnonzero(packing.node_replicas > 0).tolist()
         self._random.shuffle(used)
-        nodes = [int(node) for node in used[: 2 + step % 3]]
-        for t in range(len(packing.instance.node_types)):
-            idle = (packing.node_replicas == 0) & geometry.usable & (geometry.node_type == t)
-            nodes += [int(node) for node in np.flatnonzero(idle)[: 1 + step % 2]]
-        return [gpu for node in nodes for gpu in geometry.gpus_of(node)], []
+        nodes = [int(node) for node in used[: 2 + step % 2]]
+        paid = int(geometry.node_cost[nodes].sum())
+        idle = (packing.node_replicas == 0) & geometry.usable & (geometry.node_cost < paid)
+        gpus = [gpu for node in nodes for gpu in geometry.gpus_of(node)]
+        types = list(range(len(packing.instance.node_types)))
+        self._random.shuffle(types)
+        for t in types:
+            for node in np.flatnonzero(idle & (geometry.node_type == t))[: 1 + step % 2]:
+                if self._spots(gpus) < 2 * MOST_SPOTS:
+                    gpus += geometry.gpus_of(int(node))
+        return gpus, []
 
     def _spots(self, gpus: Sequence[int]) -> int:
         replicas = int(self.packing.gpu_replicas[list(gpus)].sum())
