@@ -62,8 +62,9 @@ class ServerQueue:
         if self.utilisation >= 1.0:
             return (0.0,) * self.slots + (1.0,)
         weights = [1.0]
-        for busy in range(1, self.slots + 1):
-            weights.append(weights[-1] * self.rate / self.leaving_rate(busy))
+        self.leaving_rate(self.slots)  # makes all of them known
+        for leaving in self.load.known_leaving_rates[: self.slots]:
+            weights.append(weights[-1] * self.rate / leaving)
         weights[-1] /= 1.0 - self.utilisation
         total = sum(weights)
         return tuple(weight / total for weight in weights)

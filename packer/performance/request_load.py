@@ -51,7 +51,7 @@ class RequestLoad:
 
     def leaving_rate(self, busy: int) -> float:
         """Requests per second that leave while ``busy`` slots are; remembered [1/s]."""
-        known = self._leaving
+        known = self.known_leaving_rates
         while len(known) < busy:
             slots = len(known) + 1
             held = slots * self.prompt + self.answer * self.service.step_seconds(slots)
@@ -59,7 +59,8 @@ class RequestLoad:
         return known[busy - 1]
 
     @cached_property
-    def _leaving(self) -> list[float]:
+    def known_leaving_rates(self) -> list[float]:
+        """Rates that were asked so far, from one busy slot on [1/s]."""
         return []
 
 

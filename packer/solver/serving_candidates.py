@@ -87,15 +87,17 @@ class ServingSearch:
         if reason:
             self._refuse(reason)
             return
+        slots = self._busy_slots()
+        if not self.workload.speculations:
+            self.found += self._sized(None, slots)
+            return
         by_speed: list[tuple[SpeculationVerdict, list[Candidate]]] = []
+        case = self._case
         for chosen in self._speculations():
-            case = self._case
-            slots = self._busy_slots()
-            verdict = case.verdict(case.drafting(chosen), case, slots)
-            if chosen is not None:
-                self._consider(chosen, verdict)
-                if self._is_pointless(chosen, verdict):
-                    continue
+            verdict = case.verdict(chosen, case, slots)
+            self._consider(chosen, verdict)
+            if self._is_pointless(chosen, verdict):
+                continue
             some = self._sized(chosen, slots)
             if some:
                 by_speed.append((verdict, some))
@@ -118,12 +120,9 @@ class ServingSearch:
             self.workload, self.rank, self.cache_type, self.offer, calibration, self.most_share
         )
 
-    def _speculations(self) -> tuple[Speculation | None, ...]:
-        """Ways to draft, the one without first; None leaves it to the workload's draft model."""
-        asked = self.workload.speculations
-        if not asked:
-            return (None,)
-        return tuple(sorted(asked, key=lambda one: one.drafter is not Drafter.NONE))
+    def _speculations(self) -> list[Speculation]:
+        """Ways to draft, the one without first."""
+        return sorted(self.workload.speculations, key=lambda one: one.drafter is not Drafter.NONE)
 
     def _is_pointless(self, chosen: Speculation, verdict: SpeculationVerdict) -> bool:
         """Whether the plain server, which is allowed too, is faster."""
@@ -134,7 +133,7 @@ class ServingSearch:
         """Slots at which drafters are judged: what is busy with the first way that suffices."""
         if self.workload.demand is None:
             return self.workload.slots
-        first = self._speculations()[0]
+        first = next(iter(self._speculations()), None)
         ways, _ = self._case.ways(first, self.workload.replicas)
         if not ways or ways[0].slots is None:
             return self.workload.slots
