@@ -79,6 +79,7 @@ def replica_work(replica: Replica) -> ServerWork:
         replica.memory.layers,
         has_flash_attention=replica.memory.flash_attention,
         host_bandwidth_bytes_per_second=replica.host_bandwidth_bytes_per_second,
+        build=replica.memory.build,
     )
 
 
@@ -93,6 +94,7 @@ def draft_work(replica: Replica) -> ServerWork | None:
         [replica.gpu],
         layers,
         has_flash_attention=replica.memory.flash_attention,
+        build=replica.memory.build,
     )
 
 

@@ -47,6 +47,7 @@ class ServingCase:
         layers: Devices of its layers; None takes an even split over as many cards as the file's
             bytes need, which is what is known before bytes are computed.
         options: Command line that says what stays on the host; None for the workload's plain one.
+        build: llama.cpp build; some lack kernels that others have.
     """
 
     workload: Workload
@@ -57,6 +58,7 @@ class ServingCase:
     most_share: float = 1.0
     layers: tuple[int, ...] | None = None
     options: ServerOptions | None = None
+    build: str = ""
 
     @cached_property
     def work(self) -> ServerWork:
@@ -71,6 +73,7 @@ class ServingCase:
             layers,
             has_flash_attention=self.workload.flash_attention != "off",
             host_bandwidth_bytes_per_second=self.offer.host_bandwidth_bytes_per_second,
+            build=self.build,
         )
 
     @property
@@ -92,6 +95,7 @@ class ServingCase:
             [self.offer.gpu],
             [0] * layer_count(model),
             has_flash_attention=self.workload.flash_attention != "off",
+            build=self.build,
         )
 
     @cached_property

@@ -36,13 +36,14 @@ class SizedWays:
         offer: Offer,
         calibration: Calibration | None,
         most_share: float,
+        build: str,
     ) -> ServingCase:
         """One file and cache type on one product, whatever the number of replicas."""
         key = (workload.name, rank, cache_type, offer.gpu.name)
         if key not in self.cases:
             variant = workload.variants[rank]
             self.cases[key] = ServingCase(
-                workload, variant, cache_type, offer, calibration, most_share
+                workload, variant, cache_type, offer, calibration, most_share, build=build
             )
         return self.cases[key]
 
@@ -117,7 +118,13 @@ class ServingSearch:
             gpu, model = self.offer.gpu.name, self._variant.model
             calibration = self.learnt.speed(gpu, model, self.build)
         return self.sizes.case(
-            self.workload, self.rank, self.cache_type, self.offer, calibration, self.most_share
+            self.workload,
+            self.rank,
+            self.cache_type,
+            self.offer,
+            calibration,
+            self.most_share,
+            self.build,
         )
 
     def _speculations(self) -> list[Speculation]:
@@ -247,7 +254,7 @@ def _fewest(
     model = workload.variants[rank].model
     calibration = learnt.speed(offer.gpu.name, model, build) if learnt else None
     cache_type = workload.cache_types[0]
-    case = sizes.case(workload, rank, cache_type, offer, calibration, most_share)
+    case = sizes.case(workload, rank, cache_type, offer, calibration, most_share, build)
     return fewest_replicas(case, _MOST_REPLICAS)
 
 
