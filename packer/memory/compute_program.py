@@ -22,7 +22,7 @@ Peaks = tuple[int, ...]
 # Regions of a program in which the allocator decides alike; the steps are taken in the others.
 _MOST_REGIONS = 24
 # Finding a region costs as much as taking all steps some ten times.
-_MISSES_WORTH_A_REGION = 4
+_MISSES_WORTH_A_REGION = 6
 # A check takes half as long as a step.
 _STEPS_PER_CHECK = 2
 
@@ -153,12 +153,17 @@ class _Steps:
 
     def run(self, values: Sequence[int], products: list[int]) -> _Buffer:
         """The buffer for symbols and products of these values."""
-        for region in self._regions:
+        regions = self._regions
+        for place, region in enumerate(regions):
             found = region.run(products)
             if found is not None:
+                if place:
+                    regions.insert(0, regions.pop(place))
                 return found
         self._misses += 1
-        if self._misses >= _MISSES_WORTH_A_REGION and len(self._regions) < _MOST_REGIONS:
+        # The more regions were found and not met, the less likely is the next one.
+        is_worth_it = self._misses >= _MISSES_WORTH_A_REGION * (1 + len(regions))
+        if is_worth_it and len(regions) < _MOST_REGIONS:
             self._misses = 0
             self._learn(values)
             products[:] = self._products.values(values)
