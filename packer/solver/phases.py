@@ -28,6 +28,8 @@ EXACT_SPOTS = 60_000
 """Alternatives times GPUs up to which the whole problem is searched at once."""
 FEW_COLUMNS = 3000
 """Columns up to which branching for a better bound takes less than a second."""
+FROM_SCRATCH_SHARE = 0.1
+"""Share of the time kept for a plan from scratch, where what runs stays far from the bound."""
 TINY_SPOTS = 2_000
 """Alternatives times GPUs up to which the search of everything takes a blink."""
 MOST_ITEMS = 4000
@@ -210,11 +212,15 @@ def improve_with_few_moves(run: Incumbent) -> None:
     steps = round(80 * run.limits.effort)
     tolerance = 0.0 if run.has_spots_up_to(EXACT_SPOTS // 2) else NEAR_ENOUGH
 
-    def near_enough() -> bool:
-        return packing.objective - run.bound_value <= tolerance * packing.objective
+    kept_back = FROM_SCRATCH_SHARE * run.limits.time_seconds
 
-    search.run(steps, near_enough, partial(run.offer, "neighbourhood"))
-    search.move_back(steps)
+    def enough() -> bool:
+        near = packing.objective - run.bound_value <= tolerance * packing.objective
+        return near or run.clock.left < kept_back
+
+    search.run(steps, enough, partial(run.offer, "neighbourhood"))
+    if run.clock.left >= kept_back:
+        search.move_back(steps)
     run.replace(packing)
 
 
