@@ -120,7 +120,7 @@ def server_work(
         host_rate=host_bytes_per_second(host_bandwidth_bytes_per_second),
         key=cache_type(options.cache_type_k),
         value=cache_type(options.cache_type_v),
-        ubatch=options.ubatch_size,
+        ubatch=options.ubatch_size or options.batch_size,
         has_flash_attention=has_flash_attention,
         names=tuple(gpu.name for gpu in gpus),
         prompt_card=copied_to if gpus and options.op_offload else None,
