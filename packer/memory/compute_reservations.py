@@ -96,16 +96,13 @@ class _Asked:
     @property
     def has_window(self) -> bool:
         """Whether sliding-window layers have cells of their own."""
-        return self._window_cells != self.context.cells_per_slot
-
-    @property
-    def _window_cells(self) -> int:
-        return window_cells(self.sizes, self.context)
+        return window_cells(self.sizes, self.context) != self.context.cells_per_slot
 
     @property
     def occasions(self) -> tuple[Occasion, ...]:
         """Every graph that can decide a buffer."""
-        cells, window, slots = self.context.cells_per_slot, self._window_cells, self.context.slots
+        cells, slots = self.context.cells_per_slot, self.context.slots
+        window = window_cells(self.sizes, self.context)
         return tuple(Occasion(batch, cells, window, slots) for batch in self._batches)
 
     @property
@@ -163,8 +160,7 @@ class _Choices:
     def peaks(self, occasions: tuple[Occasion, ...]) -> Peaks:
         """Bytes every backend reserves for the largest of some graphs."""
         last, enough = len(_REPETITIONS) - 1, _known(self._asked.model).enough
-        layout = self._asked.layout
-        devices = (len(layout.cards), HOST in layout.layers)
+        devices = (len(self._asked.layout.cards), HOST in self._asked.layout.layers)
         for index in range(last if self._needs_all else enough.get(devices, 0), last + 1):
             if index not in self._reserved:
                 self._reserved[index] = _reserved(self._asked, _REPETITIONS[index])

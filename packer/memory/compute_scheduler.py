@@ -210,8 +210,6 @@ class Scheduler:
                 leaf.is_output = True
                 self._copy_of[id(leaf), leaf.backend] = [leaf, *more]
 
-    # Assembly ---------------------------------------------------------------------------------
-
     def _assemble(
         self, graph: Graph, splits: Sequence[_Split], uses: dict[int, int]
     ) -> ScheduledGraph:
