@@ -82,7 +82,11 @@ def test_a_book_says_what_it_says() -> None:
     assert (first.on_demand_per_hour, first.currency) == (Decimal("2.1"), "EUR")
     assert (first.products, first.memory_gib, first.source) == (("L40S",), 32, "contract")
     assert str(first.as_of) == "2026-11-01"
-    assert (second.reserved_1y_per_hour, second.currency, second.source) == (9, "USD", "mail")
+    assert (second.reserved_1y_per_hour, second.currency, second.source) == (
+        Decimal(9),
+        "USD",
+        "mail",
+    )
     assert second.products == ("H100 SXM", "H100 PCIe")
     (discount,) = book.discounts
     assert (discount.percent, discount.payments) == (Decimal("12.5"), (Payment.ON_DEMAND,))
