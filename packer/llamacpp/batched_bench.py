@@ -10,7 +10,7 @@ from typing import Any
 from packer.llamacpp.measured_run import MeasuredRun, amount, count, seconds_of
 
 WAY = "llama-batched-bench"
-_CELL = r"\s*([0-9.]+)\s*\|"
+_CELL = r"\s*([0-9]{1,15}(?:\.[0-9]{0,15})?)\s*\|"
 _ROW = re.compile(rf"\|{_CELL * 10}\s*")
 _COLUMNS = ("pp", "tg", "pl", "n_kv", "t_pp", "speed_pp", "t_tg", "speed_tg", "t", "speed")
 _COUNTS = 4

@@ -18,7 +18,7 @@ _ATTENTION = {
     1: FlashAttention.ON,
 }
 _MOST_SPREAD = 50.0
-_SPLIT = re.compile(r"[0-9.]+(/[0-9.]+)*")
+_SPLIT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?(/[0-9]{1,9}(\.[0-9]{1,9})?){0,63}")
 
 
 def is_bench_row(row: Mapping[str, Any]) -> bool:

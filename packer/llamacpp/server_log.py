@@ -16,22 +16,22 @@ from packer.units import MIB
 _FILE = re.compile(r"loaded meta data with .* from (.+?) \(version ")
 _BUFFER = re.compile(
     r"(?P<who>\w+):\s+(?P<device>[\w+]+)\s+(?P<kind>model|KV|RS|compute|output|LoRA) buffer size"
-    r"\s*=\s*(?P<mib>[0-9.]+) MiB"
+    r"\s*=\s*(?P<mib>[0-9]{1,12}(?:\.[0-9]{1,12})?) MiB"
 )
 _CONTEXT = re.compile(r"constructing llama_context|llama_(?:new|init)_\w*context\w*: n_seq_max")
-_COUNT = re.compile(r"\bllama_\w*context\w*: (n_\w+)\s+= (\d+)$")
+_COUNT = re.compile(r"\bllama_\w*context\w*: (n_\w+)\s+= ([0-9]{1,18})$")
 _RESERVING = re.compile(r"reserving \.\.\.$")
 _ATTENTION = re.compile(
     r"Flash Attention (?:was auto, set to )?(enabled|disabled)|flash_attn\s+= (\w+)"
 )
-_OFFLOADED = re.compile(r"offloaded (\d+)/(\d+) layers to GPU")
+_OFFLOADED = re.compile(r"offloaded ([0-9]{1,9})/([0-9]{1,9}) layers to GPU")
 _GPU = re.compile(
-    r"Device (?P<index>\d+): (?P<name>.+?), compute capability (?P<capability>[0-9.]+),"
-    r".*?(?:VRAM: (?P<mib>\d+) MiB)?$"
+    r"Device (?P<index>[0-9]{1,9}): (?P<name>.+?), compute capability (?P<capability>[0-9.]+),"
+    r".*?(?:VRAM: (?P<mib>[0-9]{1,12}) MiB)?$"
 )
 _BREAKDOWN = re.compile(
-    r"\|\s+- (?P<device>\w+) \(.*?\)\s*\|\s*(?P<total>\d+) =\s*(?P<free>\d+) \+ \(.*?\) \+\s*"
-    r"(?P<unaccounted>-?\d+) \|"
+    r"\|\s+- (?P<device>\w+) \(.*?\)\s*\|\s*(?P<total>[0-9]{1,12}) =\s*(?P<free>[0-9]{1,12}) "
+    r"\+ \(.*?\) \+\s*(?P<unaccounted>-?[0-9]{1,12}) \|"
 )
 _ENABLED = {"enabled": True, "1": True, "true": True, "disabled": False, "0": False, "false": False}
 

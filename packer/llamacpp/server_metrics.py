@@ -5,6 +5,7 @@ Source: llama.cpp b11434, tools/server/server-task.cpp, server_task_result_metri
 
 import re
 from collections.abc import Iterator
+from math import isfinite
 
 from packer.llamacpp.measured_run import MeasuredRun, seconds_of
 
@@ -50,7 +51,6 @@ def metric_runs(metrics: dict[str, float]) -> Iterator[MeasuredRun]:
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        return isfinite(float(text))
     except ValueError:
         return False
-    return True

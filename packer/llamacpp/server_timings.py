@@ -15,7 +15,8 @@ _FEWEST_STEPS = 8
 """Fewer steps say nothing about a speed."""
 _FEWEST_PROMPT_TOKENS = 32
 _LINE = re.compile(
-    r"(?P<prompt>prompt )?eval time =\s*(?P<ms>[0-9.]+) ms /\s*(?P<tokens>[0-9]+) (?:tokens|runs)"
+    r"(?P<prompt>prompt )?eval time =\s*(?P<ms>[0-9]{1,15}(?:\.[0-9]{1,15})?) ms"
+    r" /\s*(?P<tokens>[0-9]{1,15}) (?:tokens|runs)"
 )
 _DRAFTED = re.compile(r"draft acceptance")
 _BUILD = re.compile(r"\bbuild(?:_info)?: *(b?[0-9]{3,6})\b")
