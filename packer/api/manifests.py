@@ -90,7 +90,7 @@ def _render_options(plan: "Plan", choices: ManifestChoices) -> "RenderOptions":
         serving = ServingOptions(alias="", model_path="")
         return format_router_command(PRESET_PATH, len(group.placements), serving, build=build)
 
-    named: ManifestChoices = {"namespace": "llm", **choices}
+    named: ManifestChoices = {"namespace": "llm", "gateway": plan.policy.gateway, **choices}
     return RenderOptions(**named, preset=preset, router_command=router_command)
 
 

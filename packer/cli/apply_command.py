@@ -18,7 +18,6 @@ from packer.cli.manifest_options import (
     SharingWay,
 )
 from packer.cli.options import Context, Kubeconfig, PlanFile
-from packer.domain.rendering import Gateway
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,7 +37,7 @@ def apply(
     sharing: SharingWay = None,
     allow_host_path: HostPath = False,
     api_key_secret: KeySecret = KEY_SECRET,
-    gateway: FrontDoor = Gateway.NONE,
+    gateway: FrontDoor = None,
     gateway_parent: GatewayParent = "llm",
     monitoring: Monitoring = False,
     network_policy: Policies = False,
@@ -74,7 +73,7 @@ def apply(
         sharing=sharing,
         allow_host_path=allow_host_path,
         api_key_secret=api_key_secret,
-        gateway=gateway,
+        gateway=gateway or saved.policy.gateway,
         gateway_parent=gateway_parent,
         monitoring=monitoring,
         network_policy=network_policy,

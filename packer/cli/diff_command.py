@@ -16,7 +16,6 @@ from packer.cli.manifest_options import (
     SharingWay,
 )
 from packer.cli.options import Context, Kubeconfig, PlanFile
-from packer.domain.rendering import Gateway
 
 
 def add_to(app: typer.Typer) -> None:
@@ -36,7 +35,7 @@ def diff(
     sharing: SharingWay = None,
     allow_host_path: HostPath = False,
     api_key_secret: KeySecret = KEY_SECRET,
-    gateway: FrontDoor = Gateway.NONE,
+    gateway: FrontDoor = None,
     gateway_parent: GatewayParent = "llm",
     monitoring: Monitoring = False,
     network_policy: Policies = False,
@@ -44,15 +43,16 @@ def diff(
     """Compare the cluster with a plan: moves, restarts, new, gone; exit 1 where they differ."""
     from packer import api
 
+    saved = api.read_plan(plan)
     found = api.diff(
-        api.read_plan(plan),
+        saved,
         context=context,
         kubeconfig=kubeconfig,
         namespace=namespace,
         sharing=sharing,
         allow_host_path=allow_host_path,
         api_key_secret=api_key_secret,
-        gateway=gateway,
+        gateway=gateway or saved.policy.gateway,
         gateway_parent=gateway_parent,
         monitoring=monitoring,
         network_policy=network_policy,

@@ -24,7 +24,8 @@ KeySecret = Annotated[
     str, typer.Option(help="Secret with the servers' API key; empty serves without one.")
 ]
 FrontDoor = Annotated[
-    Gateway, typer.Option(help="One front door for all models, by the name in a request.")
+    Gateway | None,
+    typer.Option(help="One front door for all models; else what the fleet says."),
 ]
 GatewayParent = Annotated[
     str, typer.Option(metavar="[NAMESPACE/]NAME", help="Gateway that HTTPRoutes attach to.")

@@ -69,8 +69,9 @@ def render(
         str, typer.Option(help="Secret with the servers' API key; empty serves without one.")
     ] = _KEY_SECRET,
     gateway: Annotated[
-        Gateway, typer.Option(help="One front door for all models, by the name in a request.")
-    ] = Gateway.NONE,
+        Gateway | None,
+        typer.Option(help="One front door for all models; else what the fleet says."),
+    ] = None,
     gateway_image: Annotated[
         str, typer.Option(metavar="IMAGE", help="Image of LiteLLM; pin its version.")
     ] = "ghcr.io/berriai/litellm-non_root:main-stable",
@@ -136,7 +137,7 @@ def render(
         pool_selectors=_selectors(pool_selector or []),
         allow_host_path=allow_host_path,
         api_key_secret=api_key_secret,
-        gateway=gateway,
+        gateway=gateway or saved.policy.gateway,
         gateway_image=gateway_image,
         gateway_parent=gateway_parent,
         monitoring=monitoring,

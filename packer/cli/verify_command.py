@@ -18,7 +18,6 @@ from packer.cli.manifest_options import (
     SharingWay,
 )
 from packer.cli.options import Context, Kubeconfig, PlanFile
-from packer.domain.rendering import Gateway
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,7 +37,7 @@ def verify(
     sharing: SharingWay = None,
     allow_host_path: HostPath = False,
     api_key_secret: KeySecret = KEY_SECRET,
-    gateway: FrontDoor = Gateway.NONE,
+    gateway: FrontDoor = None,
     gateway_parent: GatewayParent = "llm",
     monitoring: Monitoring = False,
     network_policy: Policies = False,
@@ -49,8 +48,9 @@ def verify(
     """Look at pods, cards, flags and answers of servers; exit 1 where they differ."""
     from packer import api
 
+    saved = api.read_plan(plan)
     found = api.verify_fleet(
-        api.read_plan(plan),
+        saved,
         context=context,
         kubeconfig=kubeconfig,
         asks_servers=ask,
@@ -58,7 +58,7 @@ def verify(
         sharing=sharing,
         allow_host_path=allow_host_path,
         api_key_secret=api_key_secret,
-        gateway=gateway,
+        gateway=gateway or saved.policy.gateway,
         gateway_parent=gateway_parent,
         monitoring=monitoring,
         network_policy=network_policy,

@@ -12,6 +12,7 @@ from packer.domain.demand import (
     PartialOffload,
 )
 from packer.domain.model import ModelFile
+from packer.domain.rendering import Gateway
 from packer.domain.speculation import Speculation
 
 
@@ -166,6 +167,7 @@ class Fleet:
         keep_apart: Groups of workload names of which no two share a card's node.
         keep_together: Pairs or groups whose replicas share a node.
         load_limit_percent: Most of a card's time that workloads with a demand may need.
+        gateway: Front door of all models, unless rendering says otherwise.
     """
 
     name: str
@@ -176,3 +178,4 @@ class Fleet:
     keep_apart: tuple[tuple[str, ...], ...] = ()
     keep_together: tuple[tuple[str, ...], ...] = ()
     load_limit_percent: int = 85
+    gateway: Gateway = Gateway.NONE

@@ -106,6 +106,7 @@ def _policy(decision: Decision, limits: Limits) -> Policy:
         headroom_percent=fleet.headroom.percent,
         keep_apart=fleet.keep_apart,
         keep_together=fleet.keep_together,
+        gateway=fleet.gateway,
         seed=limits.seed,
         gap_limit=str(limits.gap),
     )

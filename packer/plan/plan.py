@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from packer.domain.basis import Basis
 from packer.domain.node import Sharing
+from packer.domain.rendering import Gateway
 from packer.domain.workload import Objective, Spread
 from packer.performance.figure import SpeedBasis
 from packer.performance.learnt import Learnt
@@ -343,6 +344,7 @@ class Policy:
 
     Attributes:
         load_limit_permille: Most of a card's time that may be planned; 0 where no demand is known.
+        gateway: Front door the fleet asks for.
     """
 
     objective: Objective
@@ -353,6 +355,7 @@ class Policy:
     seed: int
     gap_limit: str
     load_limit_permille: int = field(default=0, metadata=LEFT_OUT)
+    gateway: Gateway = field(default=Gateway.NONE, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import chain, product
 
 from packer.domain.gpu import GpuProduct
+from packer.domain.rendering import Gateway
 from packer.domain.workload import Fleet, Headroom, Objective, ServerImage
 from packer.errors import InvalidInput, Problem
 from packer.spec.bands import band_names
@@ -54,6 +55,7 @@ def read_fleet(
         headroom=_headroom(entry.defaults.headroom),
         keep_apart=_apart(entry),
         keep_together=_together(entry),
+        gateway=Gateway(entry.gateway),
         **_load_limit(entry.defaults),
     )
 

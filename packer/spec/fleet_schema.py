@@ -167,6 +167,8 @@ class FleetEntry(StrictModel):
     """Image of llama-server and its build."""
     objective: Literal["cards", "price"] = "cards"
     """What is minimised first: cards, or the price of the nodes used."""
+    gateway: Literal["none", "litellm", "httproute"] = "none"
+    """One address for all models, by the name (and length) of a request."""
     defaults: Defaults = Defaults()
     """Values of every workload that does not say otherwise."""
     workloads: Annotated[tuple[WorkloadEntry, ...], Field(min_length=1, max_length=MOST_WORKLOADS)]
