@@ -237,5 +237,6 @@ def test_ctrl_c_leaves_a_table_of_what_was_answered(tmp_path: Path) -> None:
     assert process.returncode == 130, said
     rows = json.loads((out / "sweep.json").read_text())["rows"]
     answered = sum(row["answer"] is not None for row in rows)
-    assert answered == len(list((out / "results").glob("[!.]*")))
+    # An answer that was kept just before the signal need not have reached the table.
+    assert len(list((out / "results").glob("[!.]*"))) - answered in (0, 1)
     assert 0 < answered < 24

@@ -49,6 +49,8 @@ def interrupted(arguments: list[str], seconds: float) -> int:
     assert b"This is a bug" not in err
     if b"Fatal Python error: init" in err:
         return exit_status.INTERRUPTED  # before Python itself was ready
+    if b"KeyboardInterrupt" in err and b"packer" not in err.replace(b"gpu-packer", b""):
+        return exit_status.INTERRUPTED  # while Python read what site-packages adds to its start
     return process.returncode
 
 

@@ -2,15 +2,14 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from packer.errors import InvalidInput
-from packer.spec.fleet_file import read_fleet
 from packer.spec.inputs import Source, read_inputs
 from tests.spec_lookups import LOOKUPS
+from tests.untraced import run_untraced
 
 FLEET = Path("tests/data/spec/fleet.yaml").read_text()
 INVENTORY = Path("tests/data/spec/inventory.yaml").read_text()
@@ -55,7 +54,7 @@ def test_a_fleet_may_name_cards_that_the_inventory_describes(name: str) -> None:
     assert codes(FLEET.replace("NVIDIA-L40S", "X10"), PRICED) == [("P0901", "f.yaml")]
 
 
-def test_a_thousand_workloads_are_read_in_well_under_a_second() -> None:
+def test_a_thousand_workloads_are_read_in_well_under_a_second(tmp_path: Path) -> None:
     item = """\
 - name: w{n}
   model: catalogue:llama-3.1-8b
@@ -68,10 +67,20 @@ def test_a_thousand_workloads_are_read_in_well_under_a_second() -> None:
 """
     items = "".join(item.format(n=n) for n in range(1000))
     text = FLEET.partition("- name")[0] + items
-    start = time.process_time()
-    assert len(read_fleet(text, "f", LOOKUPS).workloads) == 1000
-    # 0.25 s on a quiet machine with two cores.
-    assert time.process_time() - start < 1
+    file = tmp_path / "fleet.yaml"
+    file.write_text(text)
+    program = f"""
+import time
+from pathlib import Path
+from packer.spec.fleet_file import read_fleet
+from tests.spec_lookups import LOOKUPS
+text = Path({str(file)!r}).read_text()
+start = time.process_time()
+assert len(read_fleet(text, "f", LOOKUPS).workloads) == 1000
+print(time.process_time() - start)
+"""
+    # 0.25 s on a quiet machine with two cores; not traced, as tracing costs a multiple.
+    assert float(run_untraced(program)) < 1
 
 
 def test_reading_files_loads_no_heavy_library() -> None:
