@@ -66,12 +66,17 @@ def _setup(row: Mapping[str, Any]) -> BenchSetup:
     gpus = str(row.get("gpu_info") or "")
     return BenchSetup(
         model=str(row.get("model_filename") or ""),
-        parameters=int(row.get("model_n_params") or 0),
-        tensor_bytes=int(row.get("model_size") or 0),
+        parameters=_size(row, "model_n_params"),
+        tensor_bytes=_size(row, "model_size"),
         gpus=tuple(name.strip() for name in gpus.split(",") if name.strip()),
         build=f"b{build}" if build else "",
         options=_options(row),
     )
+
+
+def _size(row: Mapping[str, Any], key: str) -> int:
+    """A size the row may leave out; 0 then."""
+    return int(amount(row, key)) if row.get(key) else 0
 
 
 def _options(row: Mapping[str, Any]) -> ServerOptions:
