@@ -1,7 +1,8 @@
 """The levels after the objective: moves, then penalties, then even headroom.
 
-Each level keeps what the ones before it reached. A level is first searched on the GPUs already in
-use, where the model is a fraction of the whole and the answer is usually found, then on all.
+Each level keeps what the ones before it reached. A level is first searched on the GPUs in use, by
+the plan or by what runs now, where the model is a fraction of the whole and the answer is usually
+found, then on all.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,6 +15,7 @@ from packer.solver.instance import Instance, Placed
 from packer.solver.levels import EXACT_VARIABLES
 from packer.solver.moving import kept_cost, kept_replicas, places_now
 from packer.solver.packing import Packing
+from packer.solver.repack import still_valid
 from packer.solver.search import run_search
 from packer.solver.stopping import Clock
 
@@ -80,7 +82,7 @@ def has_later_levels(instance: Instance) -> bool:
 def _stages(geometry: Geometry) -> Iterator[_Stage]:
     instance = geometry.instance
     if instance.current is not None and instance.current.placed:
-        yield _Stage(_moves_cost, _moves_now, 0.0, 1.0)
+        yield _Stage(_moves_cost, _moves_now, 1.0, 1.0)
     if any(one.penalty for item in instance.items for one in item.alternatives):
         yield _Stage(ExactModel.penalty, _penalty_now, 1.0, 0.5)
     if instance.even_headroom:
@@ -109,8 +111,10 @@ def _peak_now(packing: Packing) -> int:
 
 
 def _used(geometry: Geometry, placed: Sequence[Placed]) -> list[int]:
-    packing = Packing(geometry, placed)
-    return [gpu for gpu, replicas in enumerate(packing.gpu_replicas.tolist()) if replicas]
+    """GPUs of the plan, and those where something of the current state can stay."""
+    planned, running = Packing(geometry, placed), still_valid(geometry)
+    in_use = (planned.gpu_replicas > 0) | (running.gpu_replicas > 0)
+    return [gpu for gpu, is_used in enumerate(in_use.tolist()) if is_used]
 
 
 def _model(

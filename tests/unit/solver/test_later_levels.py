@@ -78,6 +78,18 @@ def test_what_runs_stays_where_it_is_before_anything_is_wanted_more() -> None:
     assert improved(given, at("a", 0, 0)) == (runs,)
 
 
+def test_replicas_go_back_where_they_run_though_all_cards_are_too_many_to_search(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Room for the cards of the plan and of what runs, not for all sixty.
+    monkeypatch.setattr(module, "EXACT_VARIABLES", 40)
+    runs = (at("a", 50), at("a", 50), at("b", 51))
+    items = (item("a", 2, alternative("x", 4)), item("b", 1, alternative("y", 6)))
+    given = instance(*items, cards=60, current=Current(runs))
+    found = improved(given, at("b", 0), at("a", 0), at("a", 1))
+    assert sorted(found) == sorted(runs)
+
+
 def test_a_state_in_which_nothing_runs_has_no_moves() -> None:
     given = instance(item("a", 1, *SMALL_FIRST), current=Current(()))
     (found,) = improved(given, at("a", 0, 1))
