@@ -65,6 +65,8 @@ def _plain(value: Any) -> Any:
 def _render_options(plan: "Plan", choices: ManifestChoices) -> "RenderOptions":
     from packer.domain.serving_options import ServingOptions
     from packer.kubernetes_objects.options import PRESET_PATH, RenderOptions
+    if isinstance(value, str | int):
+        return value
     from packer.llamacpp.arguments import parse_arguments
     from packer.llamacpp.command import format_router_command
     from packer.llamacpp.router_preset import format_preset

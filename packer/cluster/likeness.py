@@ -4,6 +4,7 @@ The API server adds defaults and a status; fields that are not rendered are nobo
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from packer.cluster.connection import Json
@@ -17,34 +18,37 @@ _LONGEST = 5
 
 def unlike(rendered: Json, live: Json) -> tuple[str, ...]:
     """Fields, as dotted paths, whose live value is not the rendered one; the first few."""
-    found: list[str] = []
-    for path in _unlike(rendered, live, ""):
-        found.append(path)
-        if len(found) == _LONGEST:
-            break
-    return tuple(found)
+    return tuple(islice(_unlike(rendered, live, ""), _LONGEST))
 
 
 def _unlike(rendered: Any, live: Any, path: str) -> Iterator[str]:
+    """Fields that differ within two values that are not equal as they stand."""
     if isinstance(rendered, dict):
-        there = live if isinstance(live, dict) else {}
-        for key, value in rendered.items():
-            if key not in _NO_REASON:
-                yield from _unlike(value, there.get(key), f"{path}.{key}" if path else key)
-    elif isinstance(rendered, list | tuple):
-        items = live if isinstance(live, list) else []
-        if len(items) != len(rendered):
+        parts = _fields(rendered, live, path)
+    elif isinstance(live, list) and isinstance(rendered, list) and len(live) == len(rendered):
+        pairs = enumerate(zip(rendered, live, strict=True))
+        parts = ((f"{path}[{index}]", one, other) for index, (one, other) in pairs)
+    else:
+        if not _is_same(rendered, live):
             yield path
-            return
-        for index, (one, other) in enumerate(zip(rendered, items, strict=True)):
-            yield from _unlike(one, other, f"{path}[{index}]")
-    elif not _is_same(rendered, live):
-        yield path
+        return
+    for where, one, other in parts:
+        # Most are equal, and that is quickly said.
+        if one != other:
+            yield from _unlike(one, other, where)
+
+
+def _fields(rendered: Json, live: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+    """Path, rendered and live value of every rendered field that counts."""
+    there = live if isinstance(live, dict) else {}
+    for key, value in rendered.items():
+        if key not in _NO_REASON:
+            yield f"{path}.{key}" if path else key, value, there.get(key)
 
 
 def _is_same(rendered: Any, live: Any) -> bool:
     """Equal values; an empty one and a missing one; two spellings of one quantity."""
-    if rendered == live or (not rendered and live is None):
+    if not rendered and live is None:
         return True
     try:
         return parse_quantity(str(rendered)) == parse_quantity(str(live))

@@ -14,6 +14,8 @@ LEFT_OUT: Mapping[str, bool] = MappingProxyType({"left_out_at_default": True})
 
 def plain_values(value: Any) -> Any:
     """Dataclasses as mappings, lists for tuples; what is left out at its default is."""
+    if isinstance(value, str | int):
+        return value
     if isinstance(value, tuple | list):
         return [plain_values(item) for item in value]
     if isinstance(value, dict):
