@@ -55,6 +55,8 @@ def manifest_objects(plan: "Plan", **choices: Unpack[ManifestChoices]) -> "list[
 
 def _plain(value: Any) -> Any:
     """Lists and dictionaries all the way down, as JSON has them."""
+    if isinstance(value, str | int):
+        return value
     if isinstance(value, Mapping):
         return {key: _plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
@@ -65,8 +67,6 @@ def _plain(value: Any) -> Any:
 def _render_options(plan: "Plan", choices: ManifestChoices) -> "RenderOptions":
     from packer.domain.serving_options import ServingOptions
     from packer.kubernetes_objects.options import PRESET_PATH, RenderOptions
-    if isinstance(value, str | int):
-        return value
     from packer.llamacpp.arguments import parse_arguments
     from packer.llamacpp.command import format_router_command
     from packer.llamacpp.router_preset import format_preset
