@@ -60,7 +60,7 @@ def block_kinds(model: ModelFile) -> BlockKinds:
     ]
     types = [(_behaviour(model, sizes, block), tuple(row)) for block, row in enumerate(rows)]
     outside = tuple(
-        (tensor.name, tensor.shape, tensor.type.name)
+        (tensor.name, tensor.shape, _visible_type(tensor.name, tensor.shape, tensor.type.name))
         for tensor in model.tensors
         if not tensor.name.startswith("blk.")
     )

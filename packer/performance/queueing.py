@@ -7,10 +7,9 @@ how long those wait who find no free slot follows the heavy-traffic rule for arr
 that vary more or less than exponential ones.
 """
 
-from dataclasses import dataclass
-from functools import cached_property
-from math import exp, inf
+from math import inf
 
+from packer.performance.delay import Delay, TwoDelays
 from packer.performance.request_load import RequestLoad
 
 TAIL = 0.95
@@ -22,68 +21,83 @@ _CHANCE_MARGIN = 1.2
 _LEAST_VARIATION = 0.5
 _HIGHEST_LOAD = 0.999
 _STEPS = 40
-_ALIKE = 1e-6
 
 
-@dataclass(frozen=True)
-class Delay:
-    """A delay that is zero or exponential: P(delay > t) = chance · e^(−t ÷ mean)."""
-
-    chance: float
-    mean: float
-
-
-@dataclass(frozen=True)
 class ServerQueue:
     """One server at a rate of arrivals.
+
+    Planning asks for hundreds of thousands of these, most of them for one answer only, so each
+    answer is computed when it is first asked for.
 
     Attributes:
         rate: Requests per second that reach this server.
         burstiness: Variance over mean of arrivals; 1 for independent ones.
+        utilisation: Arrivals over what leaves with every slot busy; from 1 on nothing is stable.
     """
 
-    load: RequestLoad
-    rate: float
-    slots: int
-    burstiness: float = 1.0
+    def __init__(self, load: RequestLoad, rate: float, slots: int, burstiness: float = 1.0) -> None:
+        """A server with ``slots`` slots under a load."""
+        self.load, self.rate, self.slots, self.burstiness = load, rate, slots, burstiness
+        self.utilisation = rate / load.leaving_rate(slots)
+        self._filling: tuple[int, float] | None = None
+        self._waits: TwoDelays | None = None
 
     def leaving_rate(self, busy: int) -> float:
         """Requests per second that leave while ``busy`` slots are [1/s]."""
         return self.load.leaving_rate(busy)
 
-    @cached_property
-    def utilisation(self) -> float:
-        """Arrivals over what leaves with every slot busy; from 1 on nothing is stable."""
-        return self.rate / self.leaving_rate(self.slots)
-
-    @cached_property
+    @property
     def busy_chances(self) -> tuple[float, ...]:
         """Probability of 0, 1 … all slots being busy; the last includes all who wait."""
         if self.utilisation >= 1.0:
             return (0.0,) * self.slots + (1.0,)
-        weights = [1.0]
-        self.leaving_rate(self.slots)  # makes all of them known
-        for leaving in self.load.known_leaving_rates[: self.slots]:
-            weights.append(weights[-1] * self.rate / leaving)
-        weights[-1] /= 1.0 - self.utilisation
+        weights = self._weights()
         total = sum(weights)
         return tuple(weight / total for weight in weights)
 
-    @cached_property
+    @property
     def busy_slots(self) -> int:
         """Slots that are busy at most in 95 of 100 moments, at least one."""
-        total = 0.0
-        for busy, chance in enumerate(self.busy_chances):
-            total += chance
-            if total >= TAIL:
-                return max(1, busy)
-        return self.slots
+        return self._filled()[0]
 
-    @cached_property
+    @property
+    def full_chance(self) -> float:
+        """Probability of all slots being busy."""
+        return self._filled()[1]
+
+    def _filled(self) -> tuple[int, float]:
+        """Slots busy at most in 95 of 100 moments, and the chance of all being busy."""
+        if self._filling is None:
+            self._filling = self._fill()
+        return self._filling
+
+    def _fill(self) -> tuple[int, float]:
+        if self.utilisation >= 1.0:
+            return self.slots, 1.0
+        weights = self._weights()
+        total = sum(weights)
+        seen = 0.0
+        for busy, weight in enumerate(weights):
+            seen += weight / total
+            if seen >= TAIL:
+                return max(1, busy), weights[-1] / total
+        return self.slots, weights[-1] / total
+
+    def _weights(self) -> list[float]:
+        """Chances of 0, 1 … all slots being busy, over that of none."""
+        weight, rate = 1.0, self.rate
+        weights = [weight]
+        for leaving in self.load.known_leaving_rates[: self.slots]:
+            weight = weight * rate / leaving
+            weights.append(weight)
+        weights[-1] /= 1.0 - self.utilisation
+        return weights
+
+    @property
     def slot_wait(self) -> Delay:
         """Wait for a free slot."""
         load, full = self.load, self.slots
-        step = load.service.step_seconds(full)
+        step = load.step_seconds(full)
         mean = full * load.prompt + step * load.answer
         square = (
             full**2 * load.prompt_squared
@@ -91,11 +105,11 @@ class ServerQueue:
             + step**2 * load.answer_squared
         )
         varied = max(_LEAST_VARIATION, (self.burstiness + square / mean**2 - 1) / 2)
-        spare = self.leaving_rate(full) * (1.0 - self.utilisation)
-        chance = min(1.0, _CHANCE_MARGIN * self.busy_chances[full])
+        spare = load.leaving_rate(full) * (1.0 - self.utilisation)
+        chance = min(1.0, _CHANCE_MARGIN * self.full_chance)
         return Delay(chance, _MARGIN * varied / spare)
 
-    @cached_property
+    @property
     def prompt_wait(self) -> Delay:
         """Wait for prompts that came before: a batch holds only so many tokens."""
         load, step = self.load, self._step
@@ -105,17 +119,26 @@ class ServerQueue:
         rest = square / (2 * mean) + (self.burstiness - 1) * mean / 2
         return Delay(busy, _MARGIN * rest / (1.0 - busy))
 
-    @cached_property
+    @property
     def _step(self) -> float:
-        return self.load.service.step_seconds(self.busy_slots)
+        return self.load.step_seconds(self.busy_slots)
 
-    def later_than(self, seconds: float) -> float:
-        """Share of requests whose first token comes later than this."""
-        step, exceeds = self._step, _Sum(self.slot_wait, self.prompt_wait).exceeds
+    def later_than(self, seconds: float, most: float = inf) -> float:
+        """Share of requests whose first token comes later than this.
+
+        Args:
+            seconds: From arrival on.
+            most: Share from which on more need not be told apart: the answer then is any above it.
+        """
+        if self._waits is None:
+            self._waits = TwoDelays(self.slot_wait, self.prompt_wait)
+        step, exceeds = self._step, self._waits.exceeds
         late = 0.0
-        for size in self.load.prompts:
-            rest = seconds - size.seconds - size.batches * step
-            late += size.weight * (exceeds(rest) if rest > 0 else 1.0)
+        for weight, own, batches in self.load.prompts:
+            rest = seconds - own - batches * step
+            late += weight * (exceeds(rest) if rest > 0 else 1.0)
+            if late > most:
+                break
         return late
 
     def first_token_seconds(self, share: float = TAIL) -> float:
@@ -134,7 +157,7 @@ class ServerQueue:
                 high = middle
         return high
 
-    @cached_property
+    @property
     def decode_tokens_per_second(self) -> float:
         """Of one slot while as many are busy as in 95 of 100 moments [tokens/s].
 
@@ -143,27 +166,3 @@ class ServerQueue:
         busy, load = self.busy_slots, self.load
         pauses = (busy - 1) * load.prompt / max(load.answer, 1.0)
         return 1.0 / (self._step + pauses)
-
-
-class _Sum:
-    """Two independent delays together."""
-
-    def __init__(self, one: Delay, two: Delay) -> None:
-        self._first, self._second = 1 / one.mean, 1 / two.mean
-        both = one.chance * two.chance
-        self._alike = abs(one.mean - two.mean) < _ALIKE * one.mean
-        if self._alike:
-            self._one, self._two, self._both = one.chance - both, two.chance - both, both
-            return
-        apart = both / (one.mean - two.mean)
-        self._one = one.chance - both + apart * one.mean
-        self._two = two.chance - both - apart * two.mean
-        self._both = 0.0
-
-    def exceeds(self, seconds: float) -> float:
-        """Probability that they exceed so many seconds, more than none."""
-        first, second = exp(-seconds * self._first), exp(-seconds * self._second)
-        late = self._one * first + self._two * second
-        if self._alike:
-            late += self._both * first * (1 + seconds * self._first)
-        return late

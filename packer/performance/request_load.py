@@ -3,16 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
-from packer.domain.demand import RequestClass
-from packer.performance.service_times import ServiceTimes
+from packer.domain.demand import Demand, RequestClass
+from packer.memory.identity_cache import derived_once
+from packer.performance.service_times import ServiceTimes, interpolated_along
 
 _PROMPT_SIZES = 16
 """Prompts are grouped into as many for the distribution of the first token."""
 
 
-@dataclass(frozen=True)
-class PromptSize:
+class PromptSize(NamedTuple):
     """Prompts of about one length.
 
     Attributes:
@@ -49,43 +50,97 @@ class RequestLoad:
     batch_squared: float
     prompt_batch: float
 
+    def step_seconds(self, busy: int) -> float:
+        """Seconds per token of each of ``busy`` slots; remembered [s]."""
+        if len(self.known_steps) < busy:
+            self._learn(busy)
+        return self.known_steps[busy - 1]
+
     def leaving_rate(self, busy: int) -> float:
         """Requests per second that leave while ``busy`` slots are; remembered [1/s]."""
-        known = self.known_leaving_rates
-        while len(known) < busy:
-            slots = len(known) + 1
-            held = slots * self.prompt + self.answer * self.service.step_seconds(slots)
-            known.append(slots / held)
-        return known[busy - 1]
+        if len(self.known_leaving_rates) < busy:
+            self._learn(busy)
+        return self.known_leaving_rates[busy - 1]
 
     @cached_property
     def known_leaving_rates(self) -> list[float]:
         """Rates that were asked so far, from one busy slot on [1/s]."""
         return []
 
+    @cached_property
+    def known_steps(self) -> list[float]:
+        """Steps that were asked so far, from one busy slot on [s]."""
+        return []
+
+    def _learn(self, busy: int) -> None:
+        """Steps and rates up to so many busy slots."""
+        held = range(len(self.known_steps) + 1, busy + 1)
+        steps = list(interpolated_along(self.service.steps, held))
+        self.known_steps.extend(steps)
+        prompt, answer = self.prompt, self.answer
+        self.known_leaving_rates.extend(
+            [n / (n * prompt + answer * step) for n, step in zip(held, steps, strict=True)]
+        )
+
+
+class RequestSizes:
+    """Requests of a mix in order of their prompts, with all of a load that no server changes."""
+
+    def __init__(self, mix: Sequence[RequestClass]) -> None:
+        """Sizes of one mix."""
+        ordered = sorted(mix, key=lambda one: one.input_tokens)
+        self._weights = [one.weight for one in ordered]
+        self._prompts = [one.input_tokens for one in ordered]
+        self._answers = [one.output_tokens for one in ordered]
+        self._groups = _group_ends(self._weights)
+        self._answer = _mean(self._weights, self._answers)
+        self._answer_squared = _mean(self._weights, [one * one for one in self._answers])
+        self._batched: dict[int, list[float]] = {}
+        self.longest = int(max(self._prompts))
+        self.depth = mean_depth(mix)
+
+    def load(self, service: ServiceTimes) -> RequestLoad:
+        """The load of these requests on a server. Exact for the mix and the times."""
+        weights = self._weights
+        seconds = list(interpolated_along(service.prompts, self._prompts))
+        batches = self._batches(service.batch_tokens)
+        prompt = squared = with_answer = with_batch = 0.0
+        for weight, one, answer, batch in zip(
+            weights, seconds, self._answers, batches, strict=True
+        ):
+            prompt += weight * one
+            squared += weight * (one * one)
+            with_answer += weight * (one * answer)
+            with_batch += weight * (one * batch)
+        return RequestLoad(
+            service,
+            tuple([PromptSize(share, seconds[i], batches[i]) for share, i in self._groups]),
+            prompt,
+            squared,
+            self._answer,
+            self._answer_squared,
+            with_answer,
+            _mean(weights, batches),
+            _mean(weights, [one * one for one in batches]),
+            with_batch,
+        )
+
+    def _batches(self, batch_tokens: int) -> list[float]:
+        """Logical batches of every prompt, at least one."""
+        if batch_tokens not in self._batched:
+            self._batched[batch_tokens] = [max(1.0, one / batch_tokens) for one in self._prompts]
+        return self._batched[batch_tokens]
+
+
+@derived_once
+def request_sizes(demand: Demand) -> RequestSizes:
+    """Sizes of a demand's requests, remembered as long as the demand lives."""
+    return RequestSizes(demand.mix)
+
 
 def request_load(service: ServiceTimes, mix: Sequence[RequestClass]) -> RequestLoad:
     """The load of a mix on a server. Exact for the mix and the times."""
-    sums = [0.0] * 8
-    sizes: list[PromptSize] = []
-    for one in sorted(mix, key=lambda one: one.input_tokens):
-        seconds = service.prompt_seconds(one.input_tokens)
-        batches = max(1.0, one.input_tokens / service.batch_tokens)
-        answer = one.output_tokens
-        products = (
-            seconds,
-            seconds * seconds,
-            answer,
-            answer * answer,
-            seconds * answer,
-            batches,
-            batches * batches,
-            seconds * batches,
-        )
-        for index, product in enumerate(products):
-            sums[index] += one.weight * product
-        sizes.append(PromptSize(one.weight, seconds, batches))
-    return RequestLoad(service, _grouped(sizes), *sums)
+    return RequestSizes(mix).load(service)
 
 
 def mean_depth(mix: Sequence[RequestClass]) -> float:
@@ -97,15 +152,19 @@ def mean_depth(mix: Sequence[RequestClass]) -> float:
     return seen / steps if steps else 0.0
 
 
-def _grouped(sizes: list[PromptSize]) -> tuple[PromptSize, ...]:
-    """Neighbours joined into groups of about equal weight, as long as the longest of each."""
-    groups: list[PromptSize] = []
+def _mean(weights: Sequence[float], values: Sequence[float]) -> float:
+    return sum([weight * value for weight, value in zip(weights, values, strict=True)])
+
+
+def _group_ends(weights: Sequence[float]) -> list[tuple[float, int]]:
+    """Neighbours joined into groups of about equal weight: weight and last member of each."""
+    groups: list[tuple[float, int]] = []
     weight = 0.0
-    for one in sizes:
-        weight += one.weight
+    for index, one in enumerate(weights):
+        weight += one
         if weight >= 1 / _PROMPT_SIZES - 1e-9:
-            groups.append(PromptSize(weight, one.seconds, one.batches))
+            groups.append((weight, index))
             weight = 0.0
     if weight:
-        groups.append(PromptSize(weight, sizes[-1].seconds, sizes[-1].batches))
-    return tuple(groups)
+        groups.append((weight, len(weights) - 1))
+    return groups

@@ -7,6 +7,7 @@ from math import erf, exp, log, sqrt
 from statistics import NormalDist
 
 from packer.domain.demand import Demand, RequestClass
+from packer.memory.identity_cache import derived_once
 
 CLASSES = 64
 """Classes of a mix made from quantiles: enough that its p95 is that of the distribution."""
@@ -72,8 +73,21 @@ def within_context(demand: Demand, context_tokens: int) -> tuple[Demand, float]:
     """The demand as a slot of this context can serve it, and the share of requests cut short.
 
     A prompt longer than the context is refused by llama-server, and an answer ends where the
-    context does; both are counted at the context's length.
+    context does; both are counted at the context's length. Remembered as long as the demand lives.
     """
+    known = _fitted(demand)
+    if context_tokens not in known:
+        known[context_tokens] = _cut(demand, context_tokens)
+    return known[context_tokens]
+
+
+@derived_once
+def _fitted(_: Demand) -> dict[int, tuple[Demand, float]]:
+    """A demand by the contexts it was fitted to."""
+    return {}
+
+
+def _cut(demand: Demand, context_tokens: int) -> tuple[Demand, float]:
     cut, fitted = 0.0, []
     for one in demand.mix:
         prompt = min(one.input_tokens, float(context_tokens))

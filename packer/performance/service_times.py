@@ -1,6 +1,7 @@
 """How long a server takes for steps and prompts: what queueing needs to know of it."""
 
 from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 Knots = tuple[tuple[float, float], ...]
@@ -46,3 +47,19 @@ def interpolated(knots: Knots, at: float) -> float:
     (low, low_value), (high, high_value) = knots[right - 1], knots[right]
     value = low_value + (high_value - low_value) * (at - low) / (high - low)
     return max(0.0, value)
+
+
+def interpolated_along(knots: Knots, ascending: Iterable[float]) -> Iterator[float]:
+    """Values of a curve at ascending places, each as ``interpolated`` gives it."""
+    if len(knots) == 1:
+        for _ in ascending:
+            yield knots[0][1]
+        return
+    right, last = 1, len(knots) - 1
+    (low, low_value), (high, high_value) = knots[0], knots[1]
+    for at in ascending:
+        while right < last and high < at:
+            right += 1
+            (low, low_value), (high, high_value) = knots[right - 1], knots[right]
+        value = low_value + (high_value - low_value) * (at - low) / (high - low)
+        yield value if value > 0.0 else 0.0

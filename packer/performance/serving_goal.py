@@ -50,7 +50,7 @@ def _reaches(queue: ServerQueue, goals: Goals, share: float) -> bool:
     speed, wait = goals.decode_tokens_per_second, goals.first_token_p95_seconds
     if speed is not None and queue.decode_tokens_per_second * share < speed:
         return False
-    return wait is None or queue.later_than(wait * share) <= _TAIL_SHARE
+    return wait is None or queue.later_than(wait * share, _TAIL_SHARE) <= _TAIL_SHARE
 
 
 def fewest_slots(
@@ -65,7 +65,7 @@ def fewest_slots(
             continue
         if _reaches(queue, demand.goals, share):
             return slots
-        if queue.busy_chances[slots] < _RARELY:
+        if queue.full_chance < _RARELY:
             return None  # more slots would stay empty
     return None
 
@@ -73,7 +73,7 @@ def fewest_slots(
 def _is_too_fast(load: RequestLoad, goals: Goals, share: float) -> bool:
     """Whether even a single slot is too slow."""
     speed = goals.decode_tokens_per_second
-    return speed is not None and share / load.service.step_seconds(1) < speed
+    return speed is not None and share / load.step_seconds(1) < speed
 
 
 def least_share(load: RequestLoad, demand: ServerDemand, slots: int) -> float:

@@ -25,7 +25,7 @@ from packer.plan.plan import (
 )
 from packer.plan.replica_figures import planned_speed, replica_of
 from packer.solver.assignment import Assignment
-from packer.solver.sizing import drafts_with_model
+from packer.solver.replica_options import drafts_with_model
 
 FormatCommand = Callable[[ServerOptions, ServingOptions], tuple[str, ...]]
 

@@ -13,8 +13,10 @@ from packer.domain.gpu import GpuProduct
 from packer.domain.workload import Workload
 from packer.performance.learnt import Learnt
 from packer.solver.candidate import Candidate, CandidateSet, Considered, Offer, Refused
+from packer.solver.known_sizes import KnownSizes
 from packer.solver.quality import quality_refusal
-from packer.solver.serving_candidates import ServingSearch, SizedWays, replica_counts
+from packer.solver.replica_counts import replica_counts
+from packer.solver.serving_candidates import ServingSearch
 from packer.solver.sizing import Sizing
 
 __all__ = [
@@ -33,8 +35,8 @@ def find_candidates(
     *,
     build: str,
     learnt: Learnt | None = None,
-    sizes: SizedWays | None = None,
     most_share: float = 1.0,
+    known: KnownSizes | None = None,
 ) -> CandidateSet:
     """Candidates of one workload over all GPU products it may use.
 
@@ -43,20 +45,18 @@ def find_candidates(
         offers: One per product of the inventory.
         build: llama.cpp build of the server image.
         learnt: The user's own measurements, for workloads whose speed matters.
-        sizes: Bytes that are known already.
         most_share: Part of a card's time that may be planned at all.
+        known: Bytes and times that are known already, of the same build and share.
     """
     found: list[Candidate] = []
     refused: list[Refused] = []
     considered: list[Considered] = []
-    sizes = sizes or SizedWays()
+    known = known or KnownSizes(build, learnt, most_share)
     choices = product(enumerate(workload.variants), enumerate(workload.cache_types))
     for offer, ((rank, variant), (cache_rank, cache_type)) in product(offers, choices):
         reason = _barred(workload, offer.gpu) or quality_refusal(workload, variant, cache_type)
         if not reason and workload.has_speed_wishes:
-            search = ServingSearch(
-                workload, rank, cache_type, offer, build, sizes, learnt, most_share
-            )
+            search = ServingSearch(workload, rank, cache_type, offer, known)
             search.run()
             found += search.found
             refused += search.refused
@@ -81,17 +81,10 @@ def find_candidates_by_replicas(
 ) -> tuple[CandidateSet, ...]:
     """One set per number of replicas worth planning with; one alone where they are stated."""
     usable = tuple(offer for offer in offers if not _barred(workload, offer.gpu))
-    sizes = SizedWays()
+    known = KnownSizes(build, learnt, most_share)
     return tuple(
-        find_candidates(
-            replace(workload, replicas=count),
-            offers,
-            build=build,
-            learnt=learnt,
-            sizes=sizes,
-            most_share=most_share,
-        )
-        for count in replica_counts(workload, usable, build, learnt, most_share, sizes)
+        find_candidates(replace(workload, replicas=count), offers, build=build, known=known)
+        for count in replica_counts(workload, usable, known)
     )
 
 

@@ -14,7 +14,7 @@ from packer.solver.candidates import (
     find_candidates,
 )
 from packer.solver.offers import offers_of
-from packer.solver.sizing import workload_options
+from packer.solver.replica_options import workload_options
 from packer.units import GIB
 
 L40S = NodePool("l40s", find_gpu("L40S"), 4, 3, False, 384 * GIB)

@@ -13,7 +13,7 @@ from packer.solver.candidate import ServerWay
 from packer.solver.candidates import CandidateSet, find_candidates, find_candidates_by_replicas
 from packer.solver.fleet_instance import fleet_instance
 from packer.solver.offers import offers_of
-from packer.solver.sizing import QuickSizing
+from packer.solver.quick_sizing import QuickSizing
 from packer.solver.solve import solve
 from packer.solver.stopping import Limits
 from packer.units import GIB
