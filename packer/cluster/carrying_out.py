@@ -59,6 +59,7 @@ class Carrier:
             Unreachable: The cluster does not answer any more; run it again.
         """
         self._preflight()
+        self._finish_releases()
         self._write_shared_objects()
         for number, wave in enumerate(rollout.waves, start=1):
             words = ", ".join(f"{step.kind.value} {step.server}" for step in wave)
@@ -141,25 +142,40 @@ class Carrier:
         return [] if old.node in self._lost_nodes else [old]
 
     def _release(self, name: str, old: Server) -> None:
-        """Take a pod from its Deployment, so that it goes on while its successor starts."""
+        """Take a pod from its Deployment, so that it goes on while its successor starts.
+
+        The pod is marked first: whenever this is interrupted, the mark tells whose it was.
+        """
         meta = old.body["metadata"]
-        sets = [
-            one["metadata"]
-            for one in self._labelled(REPLICA_SET, old.instance)
-            if any(owner["uid"] == meta["uid"] for owner in one["metadata"]["ownerReferences"])
-        ]
-        self._writer.delete(DEPLOYMENT, meta["name"], meta["uid"], orphan=True)
-        if self._writer.dry_run:
-            return
-        self._wait_without(DEPLOYMENT, meta["name"])
-        for one in sets:
-            self._writer.delete(REPLICA_SET, one["name"], one["uid"], orphan=True)
-            self._wait_without(REPLICA_SET, one["name"])
         annotations = meta.get("annotations") or {}
         kept = {key: annotations[key] for key in (BYTES, HOST_BYTES) if key in annotations}
-        for pod in self._labelled(POD, old.instance):
-            marks = {"labels": {LEAVING: name, INSTANCE: None}, "annotations": kept}
-            self._writer.mark(POD, pod["metadata"]["name"], marks)
+        pods = self._labelled(POD, old.instance)
+        for pod in pods:
+            mark = {"labels": {LEAVING: name}, "annotations": kept}
+            self._writer.mark(POD, pod["metadata"]["name"], mark)
+        self._writer.delete(DEPLOYMENT, meta["name"], meta["uid"], orphan=True)
+        if not self._writer.dry_run:
+            self._wait_without(DEPLOYMENT, meta["name"])
+            self._detach(old.instance, meta["uid"])
+
+    def _detach(self, instance: str, deployment_uid: str = "") -> None:
+        """Take pods from the ReplicaSets that a Deployment left, so that nobody replaces them."""
+        for one in self._labelled(REPLICA_SET, instance):
+            meta = one["metadata"]
+            owners = [owner["uid"] for owner in meta.get("ownerReferences") or ()]
+            if not owners or owners == [deployment_uid]:
+                self._writer.delete(REPLICA_SET, meta["name"], meta["uid"], orphan=True)
+                self._wait_without(REPLICA_SET, meta["name"])
+        for pod in self._labelled(POD, instance):
+            if LEAVING in pod["metadata"]["labels"]:
+                self._writer.mark(POD, pod["metadata"]["name"], {"labels": {INSTANCE: None}})
+
+    def _finish_releases(self) -> None:
+        """Go on where an earlier change was interrupted: pods whose Deployment alone is gone."""
+        for server in self._live.servers.values():
+            instance = server.body["metadata"]["labels"].get(INSTANCE, "")
+            if server.is_leaving and instance and not self._writer.dry_run:
+                self._detach(instance)
 
     def _end_released(self, names: Iterable[str]) -> None:
         """Delete pods whose successors answer."""

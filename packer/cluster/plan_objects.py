@@ -8,7 +8,7 @@ from packer.cluster.listing import listed
 from packer.cluster.object_kinds import BUILT_IN, DEPLOYMENT, POD, Key, Kind, key_of, kind_of
 from packer.cluster.ownership import MANAGED_BY, MANAGER, PART_OF
 from packer.cluster.refusals import FORBIDDEN, NOT_FOUND, Refused
-from packer.cluster.servers import LEAVING, Server, leaving_server, server_of
+from packer.cluster.servers import INSTANCE, LEAVING, Server, leaving_server, server_of
 from packer.errors import InvalidInput, Problem
 
 
@@ -71,9 +71,17 @@ def read_plan_objects(
     }
     leaving = {"labelSelector": f"{query['labelSelector']},{LEAVING}"}
     for pod in listed(cluster, POD.collection(namespace), _kept, leaving):
-        server = leaving_server(pod)
-        servers[server.name] = server
+        # Marked, but still its Deployment's: the change was interrupted before it let go.
+        if not _has_deployment(pod, servers):
+            server = leaving_server(pod)
+            servers[server.name] = server
     return LivePlan(namespace, objects, servers)
+
+
+def _has_deployment(pod: Json, servers: Mapping[str, Server]) -> bool:
+    labels = pod["metadata"]["labels"]
+    server = servers.get(labels[LEAVING])
+    return server is not None and server.instance == labels.get(INSTANCE)
 
 
 def find_object(cluster: Connection, kind: Kind, namespace: str, name: str) -> Json | None:

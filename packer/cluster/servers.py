@@ -14,6 +14,8 @@ LEAVING = "gpu-packer/leaving"
 """Label of a pod that goes on until its successor answers: name of the server it belonged to."""
 _WHOLE_GROUP = "gpu"
 _WORKLOAD = "workload.gpu-packer/"
+_DEVICES = "nvidia.com/"
+_SHARE = "nvidia.com/gpumem"
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Server:
         card_bytes: Card index → upper band of what it holds [bytes].
         claims: What its pods call a ResourceClaim they share, such as ``gpu0`` for one card or
             ``gpu`` for a group of cards → name of the claim.
+        card_owner: Who has its cards to itself, where the device plugin hands them out: this very
+            object, for its successor is given other cards; empty where cards are shared.
         is_available: Whether it answers; a rendered one is taken to.
         body: Its Deployment, or its Pod if that is all that is left of it.
     """
@@ -37,6 +41,7 @@ class Server:
     host_bytes: int
     workloads: frozenset[str]
     claims: Mapping[str, str]
+    card_owner: str
     is_available: bool
     body: Json
 
@@ -51,15 +56,16 @@ class Server:
         return tuple(sorted(self.card_bytes))
 
     def occupancy(self) -> Occupancy:
-        """What it holds while it runs; a card that a claim owns is a seat of that claim."""
+        """What it holds while it runs; a card is a seat of the claim or the pod that owns it."""
         places = {Place(self.node, gpu): held for gpu, held in self.card_bytes.items()}
-        # Without a shared claim, servers meet on a card by agreement, or own it as a router does.
         owners = {
             f"{self.node}/gpu{gpu}": name
             for gpu in self.card_bytes
             for request, name in self.claims.items()
             if request in (f"gpu{gpu}", _WHOLE_GROUP)
         }
+        if self.card_owner:
+            owners = {f"{self.node}/gpu{gpu}": self.card_owner for gpu in self.card_bytes}
         return Occupancy(
             {**places, Place(self.node, HOST): self.host_bytes}, self.workloads, owners
         )
@@ -85,6 +91,7 @@ def server_of(deployment: Json, *, lost_nodes: frozenset[str] = frozenset()) -> 
         host_bytes=int(annotations.get(HOST_BYTES, "0")),
         workloads=_workloads(labels),
         claims=_claims(template["spec"]),
+        card_owner=_card_owner(meta, template["spec"]),
         is_available=node not in lost_nodes
         and (status is None or int(status.get("readyReplicas", 0)) > 0),
         body=deployment,
@@ -103,6 +110,7 @@ def leaving_server(pod: Json) -> Server:
         host_bytes=int(annotations.get(HOST_BYTES, "0")),
         workloads=_workloads(labels),
         claims=_claims(pod["spec"]),
+        card_owner=_card_owner(meta, pod["spec"]),
         is_available=is_ready(pod),
         body=pod,
     )
@@ -139,3 +147,11 @@ def _workloads(labels: Mapping[str, str]) -> frozenset[str]:
 def _claims(spec: Json) -> dict[str, str]:
     claims = spec.get("resourceClaims") or ()
     return {one["name"]: one["resourceClaimName"] for one in claims if "resourceClaimName" in one}
+
+
+def _card_owner(meta: Json, spec: Json) -> str:
+    """Object whose pods own what the device plugin gives them; HAMi's are given shares instead."""
+    resources = [one.get("resources") or {} for one in spec["containers"]]
+    asked = {name for one in resources for name in one.get("limits") or {}}
+    is_owner = any(name.startswith(_DEVICES) for name in asked) and _SHARE not in asked
+    return f"{meta['name']} {meta.get('uid', 'to come')}" if is_owner else ""

@@ -1,6 +1,7 @@
 """What separates a running plan from a rendered one, told from objects alone."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from packer.cluster.object_kinds import key_of
 from packer.cluster.plan_objects import LivePlan
 from packer.cluster.rollout import capacity_of, rollout_of
 from packer.cluster.servers import parse_planned, server_of
+from packer.domain.node import Sharing
 from packer.kubernetes_objects.render import rendered_objects
 from packer.plan.plan import Plan
 from packer.plan.rollout.change import HOST, Place
@@ -21,8 +23,9 @@ Json = dict[str, Any]
 PLAN = live(company_plan())
 
 
-def bodies(plan: Plan = PLAN) -> list[Json]:
-    objects: list[Json] = json.loads(json.dumps(rendered_objects(plan, SAMPLE_OPTIONS)))
+def bodies(plan: Plan = PLAN, sharing: Sharing | None = None) -> list[Json]:
+    options = replace(SAMPLE_OPTIONS, sharing=sharing)
+    objects: list[Json] = json.loads(json.dumps(rendered_objects(plan, options)))
     return objects
 
 
@@ -131,6 +134,34 @@ def test_a_deployment_tells_its_cards_node_and_claims() -> None:
     )
     assert server.claims
     assert set(server.occupancy().seats.values()) == set(server.claims.values())
+
+
+@pytest.mark.parametrize(
+    ("sharing", "kinds"),
+    [
+        # The device plugin gives a new pod other cards than the old one holds, or none.
+        (Sharing.WHOLE, {StepKind.STOP, StepKind.START}),
+        (Sharing.HAMI, {StepKind.REPLACE}),
+        (Sharing.DRA, {StepKind.REPLACE}),
+    ],
+)
+def test_who_owns_whole_cards_stops_before_its_successor_starts(
+    sharing: Sharing, kinds: set[StepKind]
+) -> None:
+    there, wanted = bodies(sharing=sharing), bodies(sharing=sharing)
+    server = min(
+        (server_of(body) for body in wanted if body["kind"] == "Deployment"),
+        key=lambda one: sum(one.card_bytes.values()),
+    )
+    (body,) = (one for one in there if key_of(one) == ("Deployment", server.name))
+    body["spec"]["template"]["spec"]["containers"][0]["args"].append("--verbose")
+    roomy = tuple(
+        replace(node, cards=tuple(replace(card, allocatable_bytes=2**40) for card in node.cards))
+        for node in PLAN.nodes
+    )
+    difference = compare(running(there), wanted)
+    order = rollout_of(difference, replace(PLAN, nodes=roomy), start_seconds=1.0, prune=False)
+    assert {step.kind for step in order.steps} == kinds
 
 
 def test_planned_bytes_read_back() -> None:
