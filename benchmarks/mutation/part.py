@@ -1,0 +1,85 @@
+"""Parts of the project whose tests must notice every change, and the tests that must notice."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Part:
+    """Modules to change, and where their tests are."""
+
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+
+    def files(self, checkout: Path) -> list[str]:
+        """The modules of a checkout."""
+        return sorted(
+            str(path.relative_to(checkout))
+            for pattern in self.modules
+            for path in checkout.glob(pattern)
+            if path.name != "__init__.py"
+        )
+
+
+PARTS = {
+    "units": Part(
+        ("packer/units.py",),
+        ("tests/unit/test_units.py", "tests/properties/test_units_properties.py"),
+    ),
+    "arguments": Part(
+        (
+            "packer/llamacpp/arguments.py",
+            "packer/llamacpp/flag_table.py",
+            "packer/llamacpp/flag_values.py",
+            "packer/llamacpp/gathered.py",
+            "packer/llamacpp/rules.py",
+            "packer/llamacpp/settings.py",
+            "packer/llamacpp/shorthands.py",
+            "packer/llamacpp/sizing.py",
+        ),
+        (
+            "tests/unit/llamacpp/test_llamacpp_arguments.py",
+            "tests/unit/llamacpp/test_llamacpp_command.py",
+            "tests/unit/llamacpp/test_llamacpp_flag_table.py",
+            "tests/llamacpp/test_parser_agreement.py",
+        ),
+    ),
+    "audit": Part(
+        ("packer/plan/audit*.py",),
+        (
+            "tests/unit/plan/test_audit.py",
+            "tests/unit/plan/test_plan_demand.py",
+            "tests/unit/plan/test_plan_planning.py",
+        ),
+    ),
+    "bounds": Part(
+        (
+            "packer/solver/bound.py",
+            "packer/solver/certificate.py",
+            "packer/solver/dual_feasible.py",
+            "packer/solver/relaxation.py",
+            "packer/solver/relaxation_result.py",
+        ),
+        (
+            "tests/unit/solver",
+            "tests/unit/api/test_api_solving.py",
+            "tests/properties/test_solver_optimality.py",
+        ),
+    ),
+    "certificate": Part(
+        ("packer/solver/certificate_*.py",),
+        (
+            "tests/unit/solver",
+            "tests/unit/api/test_api_solving.py",
+            "tests/properties/test_solver_optimality.py",
+        ),
+    ),
+    "memory": Part(
+        ("packer/memory/**/*.py",),
+        ("tests/unit/memory", "tests/properties/test_memory_properties.py"),
+    ),
+    "rollout": Part(
+        ("packer/plan/rollout/*.py",),
+        ("tests/unit/plan/test_rollout_order.py", "tests/properties/test_rollout_properties.py"),
+    ),
+}

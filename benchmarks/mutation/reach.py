@@ -1,0 +1,112 @@
+"""Which tests reach which lines, and how long each takes: measured once, on unchanged code."""
+
+import ast
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import coverage
+
+from benchmarks.mutation.child import Ending, in_child
+from benchmarks.mutation.mutant import Mutant
+
+MOST_SECONDS = 30.0
+"""Tests of one mutant end here, counted in seconds of unchanged code."""
+
+
+@dataclass
+class Reach:
+    """Lines that importing runs, lines that each test runs, and its seconds."""
+
+    imported: dict[str, set[int]] = field(default_factory=dict)
+    tests: dict[str, dict[int, set[str]]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def runs_at_import(self, mutant: Mutant, checkout: Path) -> bool:
+        """Whether the changed statement has run before any test begins."""
+        lines = statement_lines(checkout / mutant.module, mutant.line)
+        return bool(lines & self.imported.get(mutant.module, set()))
+
+    def tests_of(self, mutant: Mutant, checkout: Path) -> list[str]:
+        """Tests that reach the changed statement, quickest first.
+
+        What runs at import may change any test of the module.
+        """
+        reached = self.tests.get(mutant.module, {})
+        lines: Iterable[int] = statement_lines(checkout / mutant.module, mutant.line)
+        if self.runs_at_import(mutant, checkout):
+            lines = reached.keys()
+        found = set().union(*(reached.get(line, ()) for line in lines))
+        if not found and self.runs_at_import(mutant, checkout):
+            found = set(self.seconds)
+        chosen, spent = [], 0.0
+        for test in sorted(found, key=lambda one: (self.seconds[one], one)):
+            spent += self.seconds[test]
+            if chosen and spent > MOST_SECONDS:
+                break
+            chosen.append(test)
+        return chosen
+
+
+def lines_run(measured: coverage.Coverage, checkout: Path) -> dict[str, set[int]]:
+    """Lines by module that a stopped measurement saw."""
+    data = measured.get_data()
+    return {
+        str(Path(file).relative_to(checkout)): set(data.lines(file) or ())
+        for file in data.measured_files()
+    }
+
+
+def measure(
+    tests: Sequence[str], run: Callable[[str], bool], checkout: Path, modules: Sequence[str]
+) -> Reach:
+    """Every test alone in a child, so that none profits from what another has cached."""
+    reach = Reach()
+    include = [str(checkout / module) for module in modules]
+
+    def alone(test: str) -> tuple[float, dict[str, set[int]]] | None:
+        measured = coverage.Coverage(data_file=None, include=include, config_file=False)
+        begun = time.process_time()
+        measured.start()
+        passed = run(test)
+        measured.stop()
+        return (time.process_time() - begun, lines_run(measured, checkout)) if passed else None
+
+    for test in tests:
+        ending, answer = in_child(lambda one=test: alone(one), 600)
+        if ending is not Ending.RETURNED or answer is None:
+            continue
+        reach.seconds[test], lines = answer
+        for module, numbers in lines.items():
+            for number in numbers:
+                reach.tests.setdefault(module, {}).setdefault(number, set()).add(test)
+    return reach
+
+
+@cache
+def _statements(path: Path) -> list[tuple[int, int]]:
+    """First and last line of every statement, of a compound one without its body."""
+    spans = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.stmt | ast.ExceptHandler | ast.match_case):
+            first = node.pattern.lineno if isinstance(node, ast.match_case) else node.lineno
+            last = getattr(node, "end_lineno", first)
+            body = getattr(node, "body", None)
+            if body:
+                last = max(first, min(last, body[0].lineno - 1))
+            decorators = [one.lineno for one in getattr(node, "decorator_list", ())]
+            spans.append((min([first, *decorators]), last))
+    return spans
+
+
+def statement_lines(path: Path, line: int) -> set[int]:
+    """Lines of the smallest statement around a line."""
+    around = [
+        (last - first, first, last) for first, last in _statements(path) if first <= line <= last
+    ]
+    if not around:
+        return {line}
+    _, first, last = min(around)
+    return set(range(first, last + 1))
