@@ -1,0 +1,253 @@
+"""Integer prices and what they prove: the solver's own evaluation, beside sums done by hand."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from packer.solver.bound import prove_bound, quick_bound
+from packer.solver.branching import ProvenBound
+from packer.solver.certificate import (
+    IntegerPrices,
+    Leaf,
+    LinearCertificate,
+    Split,
+    evaluate_leaf,
+    price_scale,
+    round_prices,
+)
+from packer.solver.certificate_document import certificate_document
+from packer.solver.certificate_linear import linear_bound
+from packer.solver.columns import build_columns
+from packer.solver.dual_feasible import DualFeasibleFunction, Family
+from packer.solver.instance_document import parse_instance
+from packer.solver.relaxation import Relaxation
+from packer.solver.relaxation_result import FunctionRow, RowPrices
+from tests.priced_packing import (
+    DEMAND,
+    FUNCTIONS,
+    NODE_A,
+    NODE_B,
+    PAID,
+    PRICED,
+    Y_ON_A,
+    mixed_problem,
+)
+from tests.tiny_packing import Document, alternative, instance, item, node_type
+
+Y, Z = ((0, 4), (0, 2), (0, 2)), ((0, 2), (0, 2))
+
+
+def priced_relaxation(document: Document) -> Relaxation:
+    relaxation = Relaxation(parse_instance(document))
+    for t, dim, family, parameter in FUNCTIONS:
+        capacity = (10, 12)[t]
+        function = DualFeasibleFunction(Family(family), parameter, capacity)
+        relaxation.add_function(FunctionRow(t, dim, function))
+    return relaxation
+
+
+def integer_prices(**changes: Any) -> IntegerPrices:
+    def keyed(key: str) -> Mapping[tuple[int, int], int]:
+        return {(i, t): price for i, t, price in PRICED[key]}
+
+    fields: dict[str, Any] = {
+        "capacity": tuple(map(tuple, PRICED["capacity"])),
+        "node": tuple(map(tuple, PRICED["node"])),
+        "gpu_node": tuple(PRICED["gpu_node"]),
+        "node_gpu": tuple(PRICED["node_gpu"]),
+        "functions": tuple(PRICED["functions"]),
+        "spread_gpu": keyed("spread_gpu"),
+        "spread_node": keyed("spread_node"),
+    }
+    return IntegerPrices(**fields | changes)
+
+
+def test_every_row_is_counted() -> None:
+    leaf = evaluate_leaf(priced_relaxation(mixed_problem()), integer_prices(), 10, Y, Z)
+    assert leaf.demand == tuple(DEMAND)
+    assert leaf.value == PRICED["value"]
+
+
+def test_what_costs_more_than_it_earns_is_bought_as_little_as_allowed() -> None:
+    relaxation = priced_relaxation(mixed_problem())
+    leaf = evaluate_leaf(relaxation, integer_prices(), 1000, Y, Z)
+    assert leaf.value == PAID + 2 * NODE_A + 2 * NODE_B
+    gpu_a = 3 * 1000 + 5 - 2 - 2 * 10 - 7 * 10 - 17 * 1
+    leaf = evaluate_leaf(relaxation, integer_prices(), 1000, ((3, 4), *Y[1:]), ((0, 1), Z[1]))
+    assert leaf.value == PAID + 3 * gpu_a + NODE_A + 2 * NODE_B
+
+
+def test_nodes_cost_their_price() -> None:
+    document = mixed_problem() | {"objective": "node_price"}
+    document["node_types"][1]["node_price"] = 1
+    relaxation, z = priced_relaxation(document), ((1, 2), (0, 2))
+    cards = evaluate_leaf(relaxation, integer_prices(), 0, Y, Z).value - 2 * (NODE_A + NODE_B)
+    leaf = evaluate_leaf(relaxation, integer_prices(), 100, Y, z)
+    assert leaf.value == cards + (7 * 100 + NODE_A) + 2 * (1 * 100 + NODE_B)
+
+
+def test_a_price_of_one_item_is_paid_by_that_item() -> None:
+    document = mixed_problem()
+    document["items"][1] |= {"max_per_gpu": 3, "max_per_node": 4}
+    spread = integer_prices(spread_gpu={(1, 0): 23}, spread_node={(1, 0): 29})
+    leaf = evaluate_leaf(priced_relaxation(document), spread, 10, Y, Z)
+    x_on_a = 4 * 2 + 5 * 1
+    y_on_b = 9 * 3 + 2 * 4 + 11 * 9 + 13 * 6
+    assert leaf.demand == (x_on_a, min(Y_ON_A + 2 * 23 + 29, y_on_b))
+
+
+@pytest.mark.parametrize("huge", [2**58, 2**61, 2**64, 10**40])
+@pytest.mark.parametrize("row", ["capacity", "node", "functions", "spread_gpu", "spread_node"])
+def test_no_price_is_too_large_for_whole_numbers(huge: int, row: str) -> None:
+    """Every place pays the same multiple of the price, far beyond 64 bits."""
+    changes: dict[str, Any] = {
+        "capacity": {"capacity": ((huge,), (huge,))},
+        "node": {"node": ((huge,), (huge,))},
+        "functions": {"functions": (huge, huge, huge)},
+        "spread_gpu": {"spread_gpu": {(0, 0): huge, (0, 1): huge}},
+        "spread_node": {"spread_node": {(0, 0): huge, (0, 1): huge}},
+    }
+    nothing: dict[str, Any] = {
+        "capacity": ((0,), (0,)),
+        "node": ((0,), (0,)),
+        "functions": (0, 0, 0),
+        "spread_gpu": {},
+        "spread_node": {},
+    }
+    prices = integer_prices(**nothing | changes[row])
+    leaf = evaluate_leaf(priced_relaxation(mixed_problem()), prices, 10, Y, Z)
+    times = {"capacity": (4, 9), "node": (5, 2), "functions": (0, 15)}.get(row, (1, 0))
+    assert leaf.demand == (times[0] * huge, times[1] * huge)
+
+
+def test_items_without_places_pay_nothing() -> None:
+    document = instance([node_type()], [item("x", 1, alternative([11]))])
+    nothing = IntegerPrices(((1,),), ((1,),), (0,), (0,), (), {}, {})
+    relaxation = Relaxation(parse_instance(document))
+    assert evaluate_leaf(relaxation, nothing, 1, ((0, 2),), ((0, 1),)).demand == (0,)
+    document["items"].append(item("y", 1, alternative([9])))
+    document["items"].append(item("z", 1, alternative([12])))
+    relaxation = Relaxation(parse_instance(document))
+    assert evaluate_leaf(relaxation, nothing, 1, ((0, 2),), ((0, 1),)).demand == (0, 10, 0)
+
+
+def test_prices_are_rounded_and_never_negative() -> None:
+    prices = RowPrices(
+        np.array([[0.26, -0.1]]),
+        np.array([[0.34]]),
+        np.array([0.15001]),
+        np.array([1.0]),
+        np.array([2.06]),
+        {(0, 0): 0.04, (1, 0): 0.06},
+        {(0, 0): -1.0, (2, 0): 3.0},
+    )
+    assert round_prices(prices, 10) == IntegerPrices(
+        ((3, 0),), ((3,),), (2,), (10,), (21,), {(1, 0): 1}, {(2, 0): 30}
+    )
+
+
+@pytest.mark.parametrize(
+    ("node", "digits"),
+    [
+        ({}, 3),
+        ({"node_cap": [99]}, 2),
+        ({"node_cap": [99], "gpu_cap": [1000]}, 4),
+        ({"gpu_cap": [1000], "gpu_caps": [[8], [9]], "node_cap": [7]}, 1),
+        ({"gpu_caps": [[8], [12345]]}, 5),
+    ],
+)
+def test_prices_keep_six_digits_and_those_of_the_largest_capacity(
+    node: Document, digits: int
+) -> None:
+    assert price_scale(parse_instance(instance([node_type(**node)], []))) == 10 ** (digits + 6)
+    assert price_scale(parse_instance(instance([], []))) == 10**7
+
+
+def sixes(count: int = 3, **changes: Any) -> Document:
+    return instance([node_type(count=9)], [item("x", count, alternative([6]))]) | changes
+
+
+def judged(document: Document, proven: ProvenBound) -> int:
+    """The bound as the judge computes it from the certificate."""
+    certificate = certificate_document(parse_instance(document), proven.certificate)
+    return linear_bound(document, json.loads(json.dumps(certificate)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "quick", "proven"),
+    [
+        ({}, 2, 3),
+        ({"objective": "gpu_price"}, 6, 9),
+        ({"objective": "node_price"}, 0, 14),
+    ],
+)
+def test_quick_and_proven_bounds(changes: Document, quick: int, proven: int) -> None:
+    document = sixes(**changes)
+    parsed = parse_instance(document)
+    first = quick_bound(parsed, build_columns(parsed))
+    assert (first.value, judged(document, first)) == (quick, quick)
+    assert isinstance(first.certificate.tree, Leaf)
+    assert first.root.objective == 0
+    bound = prove_bound(parsed, most_leaves=8)
+    assert (bound.value, judged(document, bound)) == (proven, proven)
+
+
+def test_functions_are_tried_while_there_is_time() -> None:
+    parsed = parse_instance(sixes())
+    assert prove_bound(parsed).value == 3
+    assert prove_bound(parsed, function_rounds=0).value == 2
+    assert prove_bound(parsed, may_go_on=lambda: False).value == 2
+    assert prove_bound(parsed).certificate.functions
+    assert isinstance(prove_bound(parsed).certificate.tree, Leaf)
+
+
+def test_branching_stops_at_its_limits() -> None:
+    """Three full cards on nodes of two: one node and a half must be two."""
+    document = instance([node_type(count=9)], [item("x", 3, alternative([10]))])
+    document |= {"objective": "node_price"}
+    parsed = parse_instance(document)
+    assert prove_bound(parsed).value == 14  # 10.5, in steps of seven
+    two = node_type("b", count=9, node_price=8)
+    wider = document | {"node_types": [*document["node_types"], two]}
+    parsed = parse_instance(wider)
+    alone, branched = prove_bound(parsed), prove_bound(parsed, most_leaves=20)
+    assert (alone.value, branched.value) == (11, 14)
+    assert isinstance(branched.certificate.tree, Split)
+    assert judged(wider, branched) == 14
+    assert prove_bound(parsed, most_leaves=20, target=11).value == 11
+    assert prove_bound(parsed, most_leaves=20, may_go_on=lambda: False).value == 11
+
+
+def test_a_bound_above_everything_says_that_nothing_fits() -> None:
+    document = instance([node_type()], [item("x", 5, alternative([10]))])
+    proven = prove_bound(parse_instance(document))
+    assert proven.value > 2
+    assert judged(document, proven) == proven.value
+
+
+def test_nothing_to_place_costs_nothing() -> None:
+    parsed = parse_instance(instance([node_type()], []))
+    assert prove_bound(parsed).value == 0
+    assert quick_bound(parsed, build_columns(parsed)).value == 0
+
+
+def test_limits_of_the_root_are_the_usable_supply() -> None:
+    document = sixes()
+    document["node_types"][0]["unavailable"] = [0, 4]
+    leaves = [
+        prove_bound(parse_instance(document)).certificate.tree,
+        quick_bound(
+            parse_instance(document), build_columns(parse_instance(document))
+        ).certificate.tree,
+    ]
+    for leaf in leaves:
+        assert isinstance(leaf, Leaf)
+        assert (leaf.y, leaf.z) == (((0, 14),), ((0, 7),))
+
+
+def test_a_certificate_has_nothing_extra_by_default() -> None:
+    leaf = Leaf((), (), IntegerPrices((), (), (), (), (), {}, {}), (), 0)
+    assert LinearCertificate(1, (), leaf, 0).extra == {}

@@ -1,0 +1,245 @@
+"""The compact relaxation on problems whose optimum and prices are known by hand."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from packer.solver.dual_feasible import DualFeasibleFunction, Family
+from packer.solver.instance_document import parse_instance
+from packer.solver.relaxation import Relaxation
+from packer.solver.relaxation_result import FunctionRow, RelaxationResult
+from tests.tiny_packing import Document, alternative, instance, item, node_type
+
+approx = pytest.approx
+
+
+def relaxed(document: Document) -> tuple[Relaxation, RelaxationResult]:
+    relaxation = Relaxation(parse_instance(document))
+    result = relaxation.solve()
+    assert result is not None
+    return relaxation, result
+
+
+def sixes(count: int = 3, node: Any = None, **spread: Any) -> Document:
+    way = alternative([6], node=[1] if node is None else node)
+    return instance([node_type(count=9)], [item("x", count, way, **spread)])
+
+
+def test_cards_are_filled_to_the_brim() -> None:
+    _, result = relaxed(sixes())
+    assert result.objective == approx(1.8)
+    assert result.y == approx([1.8])
+    assert result.x == approx([3])
+    assert result.unserved == approx([0])
+    assert result.prices.capacity == approx(np.array([[0.1]]))
+    assert result.prices.node == approx(np.array([[0]]))
+    assert result.prices.node_gpu == approx([0])
+
+
+def test_prices_of_cards_are_paid() -> None:
+    types = [node_type("a"), node_type("b", gpu_cap=[20], gpu_price=5)]
+    document = instance(types, [item("x", 10, alternative([5]))], objective="gpu_price")
+    _, result = relaxed(document)
+    assert result.objective == approx(2 * 5 + 3)
+    assert result.y == approx([1, 2])
+    assert result.prices.capacity == approx(np.array([[0.3], [0.3]]))
+    assert relaxed(document | {"objective": "gpus"})[1].objective == approx(3)
+
+
+def test_cards_open_nodes() -> None:
+    document = instance([node_type(count=2)], [item("x", 3, alternative([10]))])
+    _, result = relaxed(document | {"objective": "node_price"})
+    assert result.objective == approx(10.5)
+    assert result.y == approx([3])
+    assert result.z == approx([1.5])
+    assert result.prices.gpu_node == approx([3.5])
+    assert result.prices.capacity == approx(np.array([[0.35]]))
+
+
+def test_nodes_are_filled_to_the_brim() -> None:
+    document = sixes(node=[50]) | {"objective": "node_price"}
+    document["items"][0]["alts"][0]["shares"] = [[1]]
+    _, result = relaxed(document)
+    assert result.objective == approx(10.5)
+    assert result.prices.node == approx(np.array([[0.07]]))
+
+
+def test_an_open_node_has_an_open_card() -> None:
+    document = sixes(node=[100])
+    document["items"][0]["alts"][0]["shares"] = [[1]]
+    _, result = relaxed(document)
+    assert result.objective == approx(3)
+    assert result.prices.node_gpu == approx([1])
+    assert result.prices.node == approx(np.array([[0.01]]))
+
+
+def test_most_per_card() -> None:
+    document = sixes(max_per_gpu=1)
+    document["items"][0]["alts"][0]["shares"] = [[1], [1]]
+    _, result = relaxed(document)
+    assert result.objective == approx(6)
+    assert result.prices.spread_gpu == {(0, 0): approx(1)}
+    document["items"][0] |= {"max_per_gpu": 2}
+    assert relaxed(document)[1].objective == approx(3)
+    document["items"][0] |= {"max_per_gpu": 3}
+    _, result = relaxed(document)
+    assert (result.objective, result.prices.spread_gpu) == (approx(0.6), {})
+
+
+def test_most_per_node() -> None:
+    document = sixes(max_per_node=1) | {"objective": "node_price"}
+    _, result = relaxed(document)
+    assert result.objective == approx(21)
+    assert result.prices.spread_node == {(0, 0): approx(7)}
+    document["items"][0] |= {"max_per_node": 2}
+    assert relaxed(document)[1].objective == approx(10.5)
+    document["items"][0] |= {"max_per_node": 3}
+    assert relaxed(document)[1].prices.spread_node == {}
+
+
+def test_what_finds_no_room_is_unserved_at_a_price_above_everything() -> None:
+    document = instance([node_type()], [item("x", 5, alternative([10]))])
+    _, result = relaxed(document)
+    assert result.unserved == approx([3])
+    assert result.objective == approx(2 + 3 * (4 * 2 + 4))
+    priced = document | {"objective": "gpu_price"}
+    assert relaxed(priced)[1].objective == approx(6 + 3 * (4 * 6 + 4))
+
+
+def test_nothing_is_served_without_places() -> None:
+    document = instance([node_type(unavailable=[0])], [item("x", 2, alternative([1]))])
+    _, result = relaxed(document)
+    assert result.unserved == approx([2])
+    assert (result.objective, len(result.x)) == (approx(2 * 4), 0)
+
+
+def test_classes_of_unequal_cards() -> None:
+    nodes = node_type(gpu_cap=[12], gpu_caps=[[12], [4]], count=2)
+    _, result = relaxed(instance([nodes], [item("x", 7, alternative([4]))]))
+    assert result.objective == approx(3)
+    assert result.y == approx([2, 1])
+
+
+def test_functions_are_rows_too() -> None:
+    relaxation, before = relaxed(sixes())
+    row = FunctionRow(0, 0, DualFeasibleFunction(Family.THRESHOLD, 5, 10))
+    relaxation.add_function(row)
+    after = relaxation.solve()
+    assert after is not None
+    assert (before.objective, after.objective) == (approx(1.8), approx(3))
+    assert after.prices.functions == approx([0.1])
+    assert relaxation.functions == [row]
+    assert [one.tolist() for one in relaxation.numerators] == [[10]]
+
+
+def test_a_function_speaks_of_its_own_type_and_dimension() -> None:
+    two = {"dims": ["memory", "slots"]}
+    types = [node_type("a", gpu_cap=[10, 10]), node_type("b", gpu_cap=[10, 10], gpus=4)]
+    wide = item("x", 3, alternative([2, 6], [6, 2]))
+    relaxation, before = relaxed(instance(types, [wide]) | two)
+    assert before.objective == approx(2.4)
+    relaxation.add_function(FunctionRow(1, 1, DualFeasibleFunction(Family.THRESHOLD, 5, 10)))
+    assert relaxation.numerators[0].tolist() == [0, 10]
+    relaxation.set_bounds([(0, 0), (0, 4)], [(0, 0), (0, 1)])
+    only_b = relaxation.solve()
+    assert only_b is not None
+    assert only_b.objective == approx(3)
+    relaxation.set_bounds([(0, 2), (0, 0)], [(0, 1), (0, 0)])
+    only_a = relaxation.solve()
+    assert only_a is not None
+    assert only_a.y == approx([2, 0])
+    assert only_a.unserved == approx([0.5])
+
+
+def test_columns_that_come_later_meet_the_functions() -> None:
+    """The third way is least where both dimensions count; it is priced in after the function."""
+    ways = [alternative([1, 9]), alternative([9, 1]), alternative([6, 6])]
+    two = {"dims": ["memory", "slots"]}
+    document = instance([node_type(count=3, gpu_cap=[10, 10])], [item("x", 3, *ways)]) | two
+    relaxation, result = relaxed(document)
+    assert result.objective == approx(1.5)
+    for dim in (0, 1):
+        relaxation.add_function(FunctionRow(0, dim, DualFeasibleFunction(Family.THRESHOLD, 5, 10)))
+    again = relaxation.solve()
+    assert again is not None
+    assert again.objective == approx(1.5)
+    relaxation.set_bounds([(2, 6)], [(0, 3)])
+    more = relaxation.solve()
+    assert more is not None
+    assert more.objective == approx(2)
+
+
+def test_columns_are_priced_in_where_they_pay() -> None:
+    """The best of four ways is least neither in sum nor in one of the first two dimensions."""
+    ways = [
+        alternative([1, 1, 10]),
+        alternative([0, 6, 6]),
+        alternative([6, 0, 6]),
+        alternative([5, 5, 3]),
+    ]
+    three = {"dims": ["memory", "slots", "streams"]}
+    document = instance([node_type(count=9, gpu_cap=[10, 10, 10])], [item("x", 8, *ways)]) | three
+    _, result = relaxed(document)
+    # Two fifths of the second and third in equal parts, three fifths of the last: 4.2 of each.
+    assert result.objective == approx(8 * 4.2 / 10)
+    assert result.x == approx([0, 1.6, 1.6, 4.8])
+
+
+def test_bounds_of_a_branch() -> None:
+    relaxation, _ = relaxed(sixes() | {"objective": "node_price"})
+    relaxation.set_bounds([(0, 6)], [(2, 3)])
+    two = relaxation.solve()
+    relaxation.set_bounds([(0, 1)], [(0, 3)])
+    one_card = relaxation.solve()
+    assert two is not None
+    assert one_card is not None
+    assert two.objective == approx(14)
+    assert two.z == approx([2])
+    assert one_card.unserved == approx([3 - 10 / 6])
+
+
+def test_idle_serves_nothing_at_no_price() -> None:
+    types = [node_type("a"), node_type("b")]
+    document = instance(types, [item("x", 3, alternative([1]))], node_dims=["ram", "cpu"])
+    for one in document["node_types"]:
+        one["node_cap"] = [9, 9]
+    document["items"][0]["alts"][0]["node"] = [1, 1]
+    relaxation = Relaxation(parse_instance(document))
+    relaxation.add_function(FunctionRow(0, 0, DualFeasibleFunction(Family.ROUNDING, 1, 10)))
+    idle = relaxation.idle()
+    assert idle.objective == 0
+    assert idle.unserved.tolist() == [3.0]
+    assert (idle.x.tolist(), idle.y.tolist(), idle.z.tolist()) == ([0, 0], [0, 0], [0, 0])
+    prices = idle.prices
+    assert (prices.capacity.tolist(), prices.node.tolist()) == ([[0], [0]], [[0, 0], [0, 0]])
+    assert (prices.gpu_node.tolist(), prices.node_gpu.tolist()) == ([0, 0], [0, 0])
+    assert prices.functions.tolist() == [0]
+
+
+def test_what_a_place_pays() -> None:
+    wide = item("x", 3, alternative([2], [3], node=[4]), max_per_gpu=1, max_per_node=1)
+    types = [node_type("a"), node_type("b")]
+    relaxation = Relaxation(parse_instance(instance(types, [wide, item("y", 3, alternative([7]))])))
+    relaxation.add_function(FunctionRow(1, 0, DualFeasibleFunction(Family.THRESHOLD, 3, 10)))
+    prices = relaxation.idle().prices
+    prices.capacity[:] = [[1], [2]]
+    prices.node[:] = [[10], [20]]
+    prices.functions[:] = [100]
+    prices.spread_gpu[0, 1] = 1000
+    prices.spread_node[0, 0] = 5000
+    paid = relaxation.use_prices(prices).tolist()
+    assert paid == [
+        5 * 1 + 4 * 10 + 5000,
+        5 * 2 + 4 * 20 + 100 * 3 + 2 * 1000,
+        7 * 1 + 1 * 10,
+        7 * 2 + 1 * 20 + 100 * 7,
+    ]
+
+
+@pytest.mark.parametrize("seconds", [0, 1e-9, 5, 1e12])
+def test_any_limit_of_time_is_taken(seconds: float) -> None:
+    relaxation = Relaxation(parse_instance(sixes()))
+    relaxation.limit_time(seconds)
+    result = relaxation.solve()
+    assert result is None or result.objective == approx(1.8)
