@@ -31,6 +31,7 @@ from packer.api.estimating import (
     estimate_process,
     estimate_server,
 )
+from packer.api.fleet_calibrating import written_calibration
 from packer.api.host_services import host_guarantees, host_services, render_host_services
 from packer.api.inputs import Input, load
 from packer.api.inspecting import cache_costs, inspect, largest_context
@@ -60,7 +61,7 @@ from packer.api.saved_plan import (
 from packer.api.solving import solve, verify
 from packer.api.speed_calibrating import MeasuredServer, calibrate_speed
 from packer.api.sweeping import sweep, sweep_table
-from packer.api.verifying import Verification, verify_fleet
+from packer.api.verifying import Verification, verification_text, verify_fleet
 
 __all__ = [
     "Calibration",
@@ -125,6 +126,8 @@ __all__ = [
     "sweep",
     "sweep_table",
     "update_prices",
+    "verification_text",
     "verify",
     "verify_fleet",
+    "written_calibration",
 ]

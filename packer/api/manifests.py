@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from packer.domain.server_options import ServerOptions
     from packer.kubernetes_objects.card_groups import CardGroup
     from packer.kubernetes_objects.options import RenderOptions
-    from packer.plan.plan import Plan
+    from packer.plan.plan import Placement, Plan
 
 
 class ManifestChoices(TypedDict, total=False):
@@ -37,6 +37,7 @@ class ManifestChoices(TypedDict, total=False):
     monitoring: bool
     monitoring_namespace: str
     network_policy: bool
+    log_buffers: bool
 
 
 def manifests(plan: "Plan", **choices: Unpack[ManifestChoices]) -> dict[str, str]:
@@ -51,6 +52,15 @@ def manifest_objects(plan: "Plan", **choices: Unpack[ManifestChoices]) -> "list[
     from packer.kubernetes_objects.render import rendered_objects
 
     return [_plain(one) for one in rendered_objects(plan, _render_options(plan, choices))]
+
+
+def served_placements(
+    plan: "Plan", **choices: Unpack[ManifestChoices]
+) -> "dict[str, tuple[Placement, ...]]":
+    """Name of every rendered server → replicas it serves; a router serves several."""
+    from packer.kubernetes_objects.server import servers
+
+    return {one.name: one.placements for one in servers(plan, _render_options(plan, choices))}
 
 
 def _plain(value: Any) -> Any:

@@ -1,17 +1,19 @@
 """Whether the running fleet is the planned one."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Unpack
 
-from packer.api.manifests import ManifestChoices, manifest_objects
-from packer.errors import GpuPackerError
+from packer.api.manifests import ManifestChoices, manifest_objects, served_placements
+from packer.plan.finding import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from packer.api.fleet_calibrating import FleetCalibration
+    from packer.api.server_answers import AskedReplica
     from packer.cluster.connection import Connection
-    from packer.cluster.verification import Finding, RunningPod
     from packer.plan.plan import Plan
+
+_WIDTH = 120
 
 
 @dataclass(frozen=True)
@@ -19,16 +21,30 @@ class Verification:
     """Everything that was looked at.
 
     Attributes:
-        text: A table of what is not as planned, or one line that all is.
+        plan: Name of the plan.
+        learnt: What a calibration was asked to gather; None where none was.
     """
 
-    findings: "tuple[Finding, ...]"
-    text: str
+    plan: str
+    findings: tuple[Finding, ...]
+    learnt: "FleetCalibration | None" = None
 
     @property
     def is_as_planned(self) -> bool:
         """Whether nothing was found that differs."""
         return all(one.is_as_planned is not False for one in self.findings)
+
+    @property
+    def text(self) -> str:
+        """A table of what does not agree, or one line that all does."""
+        return verification_text(self)
+
+
+def verification_text(found: Verification, *, width: int = _WIDTH, shows_all: bool = False) -> str:
+    """The same for a terminal of a width; what agrees is listed too on request."""
+    from packer.report.verification_table import verification_text as text_of
+
+    return text_of(found.findings, found.plan, width, shows_all=shows_all)
 
 
 def verify_fleet(
@@ -37,15 +53,20 @@ def verify_fleet(
     context: str = "",
     kubeconfig: str = "",
     asks_servers: bool = True,
+    api_key: str = "",
+    calibrates: bool = False,
     **choices: Unpack[ManifestChoices],
 ) -> Verification:
-    """Pods, cards and flags beside the plan, and what the servers say of themselves.
+    """Pods, cards and flags beside the plan, and what the servers and their logs say.
 
     Args:
         plan: The plan.
         context: Context of the kubeconfig; empty takes the current one.
         kubeconfig: File; empty takes ``KUBECONFIG``, then ``~/.kube/config``.
-        asks_servers: Whether ``/props`` of every server is asked, through the API server.
+        asks_servers: Whether ``/props``, ``/slots`` and ``/metrics`` of every server are asked and
+            its log is read, through the API server.
+        api_key: Key the servers ask for; empty asks without one.
+        calibrates: Whether measured speeds and overheads are gathered.
         choices: What the plan leaves open, as for ``render``.
 
     Raises:
@@ -61,50 +82,33 @@ def verify_fleet(
     cluster = Connection(find_target(kubeconfig, context))
     pods = running_pods(cluster, plan.name, namespace, bodies)
     findings = [*verify_pods(cluster, plan, namespace, pods)]
-    if asks_servers:
-        findings += _answers(cluster, plan, namespace, pods)
-    return Verification(tuple(findings), _text(findings, plan))
+    if not asks_servers:
+        return Verification(plan.name, tuple(findings))
+    from packer.api.server_answers import ask_replicas
+
+    asked = ask_replicas(cluster, namespace, pods, served_placements(plan, **choices), api_key)
+    # Servers that do not answer are a finding; a cluster that does not is an error.
+    cluster.get("/version")
+    findings += [finding for one in asked for finding in _said(one)]
+    learnt = _learnt(plan, cluster, namespace, asked) if calibrates else None
+    return Verification(plan.name, tuple(findings), learnt)
 
 
-def _answers(
-    cluster: "Connection", plan: "Plan", namespace: str, pods: "list[RunningPod]"
-) -> "Iterator[Finding]":
-    """What every server of one model says of itself; routers tell their models, not themselves."""
-    from packer.cluster.verification import Finding, answer_of
-    from packer.llamacpp.server_props import padded_context, read_server_props
+def _said(asked: "AskedReplica") -> Iterator[Finding]:
+    from packer.api.logged_buffers import log_findings
+    from packer.api.server_answers import answer_findings
 
-    placements = {f"{one.workload}-{one.replica}": one for one in plan.placements}
-    for one in pods:
-        placement = placements.get(one.server.name)
-        if placement is None or one.pod is None:
-            continue
-        try:
-            props = read_server_props(answer_of(cluster, namespace, one.pod, "/props"))
-        except GpuPackerError as error:
-            why = str(error).splitlines()[0]
-            yield Finding(one.server.name, "/props", "an answer", why, None)
-            continue
-        slots, context = placement.variant.slots, padded_context(placement.variant.context_per_slot)
-        for what, planned, found in (
-            ("slots", slots, props.slots),
-            ("context per slot", context, props.context_per_slot),
-        ):
-            same = None if found is None else found == planned
-            yield Finding(one.server.name, what, str(planned), str(found), same)
+    yield from answer_findings(asked)
+    yield from log_findings(asked)
 
 
-def _text(findings: "list[Finding]", plan: "Plan") -> str:
-    wrong = [one for one in findings if one.is_as_planned is False]
-    silent = [one for one in findings if one.is_as_planned is None]
-    servers = len({one.server for one in findings})
-    lines = [
-        f"{one.server}  {one.what}: planned {one.planned}, found {one.found}"
-        for one in (*wrong, *silent)
-    ]
-    head = (
-        f"{len(wrong)} differences from the plan {plan.name}"
-        if wrong
-        else f"{servers} servers are as the plan {plan.name} says"
-    )
-    unknown = f"; {len(silent)} could not be told" if silent else ""
-    return "\n".join([f"{head}: {len(findings)} things looked at{unknown}", *lines])
+def _learnt(
+    plan: "Plan", cluster: "Connection", namespace: str, asked: "Sequence[AskedReplica]"
+) -> "FleetCalibration":
+    from packer.api.fleet_calibrating import FleetCalibration
+    from packer.cluster.answers import ended_log_of
+
+    learnt = FleetCalibration(plan)
+    for one in asked:
+        learnt.learn(one, ended_log_of(cluster, namespace, one.pod.pod or {}))
+    return learnt

@@ -12,6 +12,7 @@ from packer.cli.manifest_options import (
     GatewayParent,
     HostPath,
     KeySecret,
+    LogBuffers,
     Monitoring,
     Namespace,
     Policies,
@@ -41,6 +42,7 @@ def apply(
     gateway_parent: GatewayParent = "llm",
     monitoring: Monitoring = False,
     network_policy: Policies = False,
+    log_buffers: LogBuffers = False,
     dry_run: Annotated[
         Literal["none", "server"],
         typer.Option(help="server: the API server checks every object, nothing is kept."),
@@ -77,6 +79,7 @@ def apply(
         gateway_parent=gateway_parent,
         monitoring=monitoring,
         network_policy=network_policy,
+        log_buffers=log_buffers,
     )
     if not force:
         api.check_fits(found)

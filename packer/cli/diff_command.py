@@ -10,6 +10,7 @@ from packer.cli.manifest_options import (
     GatewayParent,
     HostPath,
     KeySecret,
+    LogBuffers,
     Monitoring,
     Namespace,
     Policies,
@@ -39,6 +40,7 @@ def diff(
     gateway_parent: GatewayParent = "llm",
     monitoring: Monitoring = False,
     network_policy: Policies = False,
+    log_buffers: LogBuffers = False,
 ) -> int:
     """Compare the cluster with a plan: moves, restarts, new, gone; exit 1 where they differ."""
     from packer import api
@@ -56,6 +58,7 @@ def diff(
         gateway_parent=gateway_parent,
         monitoring=monitoring,
         network_policy=network_policy,
+        log_buffers=log_buffers,
     )
     print_data(found.text)
     return exit_status.DONE if found.is_empty else exit_status.NO

@@ -34,3 +34,10 @@ Monitoring = Annotated[bool, typer.Option("--monitoring", help="PodMonitors and 
 Policies = Annotated[
     bool, typer.Option("--network-policy", help="Deny the pods all traffic they are not for.")
 ]
+LogBuffers = Annotated[
+    bool,
+    typer.Option(
+        "--log-buffers",
+        help="Servers log what they allocate, for verify; and some 25 lines per request.",
+    ),
+]

@@ -88,6 +88,13 @@ def render(
         bool,
         typer.Option("--network-policy", help="Deny the pods all traffic they are not for."),
     ] = False,
+    log_buffers: Annotated[
+        bool,
+        typer.Option(
+            "--log-buffers",
+            help="Servers log what they allocate, for verify; and some 25 lines per request.",
+        ),
+    ] = False,
     models_folder: Annotated[
         str, typer.Option(metavar="DIR", help="Where volumes such as pvc:// lie on the hosts.")
     ] = "/models",
@@ -143,6 +150,7 @@ def render(
         monitoring=monitoring,
         monitoring_namespace=monitoring_namespace,
         network_policy=network_policy,
+        log_buffers=log_buffers,
         disk_bytes_per_second=disk,
     )
     say(f"{len(written)} files in {out}; apply them with: kubectl apply --server-side -k {out}")

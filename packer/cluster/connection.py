@@ -66,11 +66,43 @@ class Connection:
             Unreachable: It does not answer, or only with passing failures.
         """
         encoded = None if body is None else json.dumps(body).encode()
-        for attempt in range(_ATTEMPTS):
-            status, text, wait = self._once(method, path, query, encoded, content_type)
+        kind = {} if encoded is None else {"Content-Type": content_type}
+        return _decoded(self._sent(method, path, query, encoded, kind, _ATTEMPTS))
+
+    def read_text(
+        self,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> str:
+        """What stands behind the server, such as a log or the answer of a pod; asked once.
+
+        Args:
+            path: Where.
+            query: What to ask for.
+            headers: Such as a key that the pod asks for; the cluster's own credentials are added.
+
+        Raises:
+            InvalidInput: The server or the pod refuses. Unreachable: Nothing answers.
+        """
+        sent = self._sent("GET", path, query, None, headers or {}, 1)
+        return sent.decode("utf-8", "replace")
+
+    def _sent(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        attempts: int,
+    ) -> bytes:
+        """Body of the answer to a request that is tried at most so often."""
+        for attempt in range(attempts):
+            status, text, wait = self._once(method, path, query, body, headers)
             if status < 300:
-                return _decoded(text)
-            if status not in _PASSING or attempt == _ATTEMPTS - 1:
+                return text
+            if status not in _PASSING or attempt == attempts - 1:
                 break
             time.sleep(min(_LONGEST_WAIT_SECONDS, wait or 2.0**attempt))
         if status in _PASSING and status != 500:
@@ -83,15 +115,13 @@ class Connection:
         path: str,
         query: Mapping[str, str] | None,
         body: bytes | None,
-        content_type: str,
+        more: Mapping[str, str],
     ) -> tuple[int, bytes, float]:
         """Status, body, and how long the server asks to wait [s]."""
         from urllib3.exceptions import HTTPError
         from urllib3.util import Timeout
 
-        headers = {"Accept": "application/json", **self._credentials()}
-        if body is not None:
-            headers["Content-Type"] = content_type
+        headers = {"Accept": "application/json, */*", **more, **self._credentials()}
         try:
             response = self._pool.request(
                 method,
@@ -138,10 +168,11 @@ def _decoded(text: bytes) -> Json:
 
 
 def _message(text: bytes) -> str:
-    """What a Status object says; else the start of the text."""
+    """What a Status object, or an error of a llama-server, says; else the start of the text."""
     try:
-        return str(json.loads(text)["message"])
-    except (ValueError, KeyError, TypeError):
+        said = json.loads(text)
+        return str((said.get("error") or said)["message"])
+    except (ValueError, KeyError, TypeError, AttributeError):
         return text[:200].decode("utf-8", "replace").strip()
 
 

@@ -11,23 +11,8 @@ from packer.cluster.object_kinds import CLAIM, DEPLOYMENT, POD
 from packer.cluster.ownership import MANAGED_BY, MANAGER, PART_OF
 from packer.cluster.reading import RESOURCE_API
 from packer.cluster.servers import INSTANCE, Server, is_ready, server_of
+from packer.plan.finding import Finding
 from packer.plan.plan import Plan
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing of one server that was looked at.
-
-    Attributes:
-        what: Such as ``node`` or ``cards``.
-        is_as_planned: None where nobody can tell.
-    """
-
-    server: str
-    what: str
-    planned: str
-    found: str
-    is_as_planned: bool | None
 
 
 @dataclass(frozen=True)
@@ -110,14 +95,3 @@ def _given_cards(cluster: Connection, namespace: str) -> dict[str, tuple[str, ..
         for pod in claim.pods:
             given[pod] = given.get(pod, ()) + cards
     return given
-
-
-def answer_of(cluster: Connection, namespace: str, pod: Json, path: str) -> Json:
-    """What a server answers, asked through the API server's proxy to its pod.
-
-    Raises:
-        InvalidInput: The server or its pod refuses. Unreachable: Nothing answers.
-    """
-    port = pod["spec"]["containers"][0]["ports"][0]["containerPort"]
-    name = pod["metadata"]["name"]
-    return cluster.get(f"{POD.collection(namespace)}/{name}:{port}/proxy{path}")

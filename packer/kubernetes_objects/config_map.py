@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 
 from packer.kubernetes_objects.labels import metadata, plan_labels
-from packer.kubernetes_objects.options import PRESET_PATH
+from packer.kubernetes_objects.options import PRESET_PATH, RenderOptions
 from packer.kubernetes_objects.server import Server
 from packer.kubernetes_objects.yaml_text import KubernetesObject
 from packer.plan.plan import Plan
@@ -17,6 +17,8 @@ ENVIRONMENT: Mapping[str, str] = {
     "HOME": "/tmp",  # noqa: S108 — a path in the pod
     "LLAMA_CACHE": "/tmp/llama.cpp",  # noqa: S108
 }
+_LOG_BUFFERS = {"LLAMA_ARG_LOG_VERBOSITY": "4"}
+"""From this level on a server logs its buffers. Source: llama.cpp b11434, common/log.h."""
 
 
 def environment_name(plan: Plan) -> str:
@@ -24,9 +26,13 @@ def environment_name(plan: Plan) -> str:
     return f"{plan.name}-environment"
 
 
-def environment_config_map(plan: Plan, namespace: str) -> KubernetesObject:
+def environment_config_map(plan: Plan, options: RenderOptions) -> KubernetesObject:
     """Environment variables every server gets."""
-    return _config_map(plan, environment_name(plan), namespace, ENVIRONMENT)
+    return _config_map(plan, environment_name(plan), options.namespace, _environment(options))
+
+
+def _environment(options: RenderOptions) -> dict[str, str]:
+    return {**ENVIRONMENT, **(_LOG_BUFFERS if options.log_buffers else {})}
 
 
 def preset_config_map(plan: Plan, server: Server, namespace: str) -> KubernetesObject:
@@ -39,9 +45,9 @@ def preset_data(server: Server) -> dict[str, str]:
     return {PRESET_PATH.rpartition("/")[2]: server.preset}
 
 
-def configuration_sha256(server: Server) -> str:
+def configuration_sha256(server: Server, options: RenderOptions) -> str:
     """Hash of what a pod reads from ConfigMaps; as an annotation it restarts the pod on change."""
-    data = dict(ENVIRONMENT) | (preset_data(server) if server.preset else {})
+    data = _environment(options) | (preset_data(server) if server.preset else {})
     return sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 

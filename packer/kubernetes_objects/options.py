@@ -41,6 +41,8 @@ class RenderOptions:
         monitoring_namespace: Namespace of Prometheus, which policies let in.
         network_policy: Whether policies deny what the pods are not for; a LiteLLM gateway has
             them anyway.
+        log_buffers: Whether servers log the buffers they allocate, which ``verify`` compares; each
+            request then adds some 25 lines to their logs.
         mig_strategy: How the device plugin names MIG slices, where they are asked for from it.
         preset: Text of the router preset of a card group; needed for ``whole``.
         router_command: Command line of the router of a card group, program first, with
@@ -70,6 +72,7 @@ class RenderOptions:
     monitoring: bool = False
     monitoring_namespace: str = "monitoring"
     network_policy: bool = False
+    log_buffers: bool = False
     mig_strategy: MigStrategy = MigStrategy.MIXED
     preset: Callable[[CardGroup], str] | None = None
     router_command: Callable[[CardGroup], tuple[str, ...]] | None = None

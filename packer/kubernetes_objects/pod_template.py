@@ -25,7 +25,7 @@ def pod_template(plan: Plan, server: Server, options: RenderOptions) -> Kubernet
     """Pod template of one server: one container, hardened, on the cards of its group."""
     volumes, mounts = _volumes(server, options)
     access = card_access(server, options)
-    configuration = {"gpu-packer/configuration-sha256": configuration_sha256(server)}
+    configuration = {"gpu-packer/configuration-sha256": configuration_sha256(server, options)}
     return {
         "metadata": {
             "labels": pod_labels(plan, server.name, server.component, server.placements),

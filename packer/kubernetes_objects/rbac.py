@@ -22,11 +22,14 @@ _WRITTEN: Mapping[str, Sequence[str]] = {
 _SETS: Mapping[str, Sequence[str]] = {"apps": ("replicasets",)}
 # A pod that is replaced leaves its Deployment and goes on, labelled, until the new one answers.
 _PODS: Mapping[str, Sequence[str]] = {"": ("pods",)}
+# What servers say of themselves, and their logs: both tell what users ask of models.
+_ASKED: Mapping[str, Sequence[str]] = {"": ("pods/log", "pods/proxy")}
+_LOOKED_AT: Mapping[str, Sequence[str]] = {"": ("pods",), "resource.k8s.io": ("resourceclaims",)}
 _NAMESPACE = "llm"
 
 
 def rbac() -> dict[str, str]:
-    """File name → manifest: reading a whole cluster, and applying to one namespace."""
+    """File name → manifest: reading a whole cluster, applying to one namespace, verifying it."""
     objects = {
         "inventory.yaml": _role("ClusterRole", "gpu-packer-inventory", "", [_rules(_READ, "list")]),
         "apply.yaml": _role(
@@ -38,6 +41,12 @@ def rbac() -> dict[str, str]:
                 _rules(_SETS, "delete", "get", "list"),
                 _rules(_PODS, "delete", "get", "list", "patch"),
             ],
+        ),
+        "verify.yaml": _role(
+            "Role",
+            "gpu-packer-verify",
+            _NAMESPACE,
+            [_rules(_LOOKED_AT, "list"), _rules(_ASKED, "get")],
         ),
         "namespaces.yaml": _role(
             "ClusterRole",

@@ -69,7 +69,7 @@ def _objects(
     if options.create_namespace:
         yield "namespace.yaml", namespace_object(plan, options)
     yield "service-account.yaml", service_account(plan, namespace)
-    yield "environment.yaml", environment_config_map(plan, namespace)
+    yield "environment.yaml", environment_config_map(plan, options)
     yield from claims(plan, options, plan_hash)
     for workload in plan.workloads:
         path = f"workloads/{workload.name}/service.yaml"

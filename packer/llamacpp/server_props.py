@@ -17,20 +17,28 @@ class ServerProps:
 
     Attributes:
         context_per_slot: Cells one slot may use, rounded up by llama.cpp [tokens].
+        model_path: Path of the model file as the server sees it; empty if it does not say.
     """
 
     slots: int | None
     context_per_slot: int | None
+    model_path: str = ""
 
 
 def read_server_props(answer: Mapping[str, Any]) -> ServerProps:
-    """The answer of ``/props``."""
-    generation = answer.get("default_generation_settings") or {}
-    slots, context = answer.get("total_slots"), generation.get("n_ctx")
+    """The answer of ``/props``; what is not of its kind counts as not told."""
+    generation = answer.get("default_generation_settings")
+    context = generation.get("n_ctx") if isinstance(generation, Mapping) else None
+    path = answer.get("model_path")
     return ServerProps(
-        slots=int(slots) if slots is not None else None,
-        context_per_slot=int(context) if context is not None else None,
+        slots=_count(answer.get("total_slots")),
+        context_per_slot=_count(context),
+        model_path=path if isinstance(path, str) else "",
     )
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def padded_context(tokens: int) -> int:
