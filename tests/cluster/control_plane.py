@@ -65,6 +65,20 @@ class ControlPlane:
         """End the API server as a crash would; etcd keeps what was written."""
         self._processes.kill("kube-apiserver")
 
+    def start_scheduler(self, name: str, configuration: dict[str, Any]) -> None:
+        """Start one more scheduler, told by a KubeSchedulerConfiguration; ``end`` ends it."""
+        kubeconfig = str(self.user("system:kube-scheduler"))
+        file = self.folder / f"{name}.yaml"
+        file.write_text(
+            yaml.safe_dump({**configuration, "clientConnection": {"kubeconfig": kubeconfig}})
+        )
+        program = str(self._binaries.kube_scheduler)
+        self._processes.start(name, [program, f"--config={file}", "--secure-port=0"])
+
+    def end(self, name: str) -> None:
+        """End a program that a test started."""
+        self._processes.kill(name)
+
     def start_api_server(self, *, wait: bool = True) -> None:
         """Start the API server (again)."""
         self._processes.start("kube-apiserver", self._api_server())

@@ -13,6 +13,8 @@ from tests.cluster.control_plane import ControlPlane
 
 LOST = -1
 """Instead of a status: the connection is closed without an answer."""
+LOST_ANSWER = -2
+"""The same, after the request was carried out."""
 _WRITES = ("POST", "PUT", "PATCH", "DELETE")
 
 
@@ -23,7 +25,7 @@ def misbehaving_proxy(plane: ControlPlane, fault: Callable[[str, str], int]) -> 
     Args:
         plane: The cluster.
         fault: Asked for method and path of every request: 0 lets it pass, a status answers it,
-            ``LOST`` drops it.
+            ``LOST`` drops it, ``LOST_ANSWER`` drops its answer.
     """
     trusted = ssl.create_default_context(cafile=str(plane.authority.certificate))
 
@@ -34,7 +36,7 @@ def misbehaving_proxy(plane: ControlPlane, fault: Callable[[str, str], int]) -> 
             if status == LOST:
                 self.close_connection = True
                 return
-            if status:
+            if status > 0:
                 self.answer(status, {"kind": "Status", "message": f"injected {status}"})
                 return
             upstream = http.client.HTTPSConnection("127.0.0.1", plane.port, context=trusted)
@@ -44,6 +46,9 @@ def misbehaving_proxy(plane: ControlPlane, fault: Callable[[str, str], int]) -> 
             answer = upstream.getresponse()
             data = answer.read()
             upstream.close()
+            if status == LOST_ANSWER:
+                self.close_connection = True
+                return
             self.send_response(answer.status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))

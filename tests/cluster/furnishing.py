@@ -1,6 +1,6 @@
 """Puts simulated machines into a cluster and takes everything out again."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -8,16 +8,19 @@ from typing import Any
 from packer.cluster.connection import Connection
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.hardware import (
+    A100,
     Machine,
     device_classes,
     hami_node,
     labelled_node,
     node,
     published_slice,
+    sliced_node,
+    sliced_slice,
 )
 
 Json = dict[str, Any]
-_CORE, _RESOURCE = "/api/v1", "/apis/resource.k8s.io/v1"
+_CORE, _APPS, _RESOURCE = "/api/v1", "/apis/apps/v1", "/apis/resource.k8s.io/v1"
 _PATHS = {
     "Node": f"{_CORE}/nodes",
     "ResourceSlice": f"{_RESOURCE}/resourceslices",
@@ -39,16 +42,35 @@ def furnished(
 
 
 def furniture(machines: Iterable[Machine], sharing: str) -> list[Json]:
-    """Objects of machines: ``dra``, ``dra-memory``, ``whole`` or ``hami``."""
-    if sharing == "whole":
-        return [labelled_node(machine) for machine in machines]
-    if sharing == "hami":
-        return [hami_node(machine) for machine in machines]
-    shares = sharing == "dra-memory"
+    """Objects of machines.
+
+    Args:
+        machines: The machines.
+        sharing: ``dra``, ``dra-memory``, ``whole``, ``hami``; A100 cut into slices, the others not,
+            with ``mig`` behind the device plugin, with ``mig-claims`` behind the DRA driver.
+    """
+    if sharing in _BY_NODES:
+        return [_BY_NODES[sharing](machine) for machine in machines]
     objects = device_classes()
     for machine in machines:
-        objects += [node(machine), published_slice(machine, shares=shares)]
+        if sharing == "mig-claims" and machine.card == A100:
+            published = sliced_slice(machine)
+        else:
+            published = published_slice(machine, shares=sharing == "dra-memory")
+        objects += [node(machine), published]
     return objects
+
+
+def _partly_sliced(machine: Machine) -> Json:
+    return sliced_node(machine) if machine.card == A100 else labelled_node(machine)
+
+
+_BY_NODES: Mapping[str, Callable[[Machine], Json]] = {
+    "whole": labelled_node,
+    "hami": hami_node,
+    "mig": _partly_sliced,
+}
+"""Ways of sharing that nodes alone tell."""
 
 
 def create_all(plane: ControlPlane, objects: Iterable[Json]) -> None:
@@ -88,8 +110,13 @@ def empty(plane: ControlPlane) -> None:
     """Remove every node, slice, class and namespace of tests."""
     query = {"gracePeriodSeconds": "0"}
     for namespace in plane.read("namespaces", "-l", "gpu-packer-test")["items"]:
-        pods = f"{_CORE}/namespaces/{namespace['metadata']['name']}/pods"
-        plane.connection().send("DELETE", pods, query=query)
+        name = namespace["metadata"]["name"]
+        # Who would start pods again goes first: a namespace waits for the grace of every pod.
+        for path in (
+            f"{_APPS}/namespaces/{name}/{kind}" for kind in ("deployments", "replicasets")
+        ):
+            plane.connection().send("DELETE", path)
+        plane.connection().send("DELETE", f"{_CORE}/namespaces/{name}/pods", query=query)
     plane.kubectl("delete", "namespaces", "-l", "gpu-packer-test", "--wait", "--timeout=180s")
     cluster = plane.connection()
     for path in _PATHS.values():

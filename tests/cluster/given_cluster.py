@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 import yaml
 
@@ -37,6 +38,10 @@ class GivenCluster(ControlPlane):
     def kill_api_server(self) -> None:
         """Leave the test out."""
         left_out("the API server of a given cluster is not ours to kill")
+
+    def start_scheduler(self, name: str, configuration: dict[str, Any]) -> None:
+        """Leave the test out."""
+        left_out("the schedulers of a given cluster are not ours to choose")
 
     def user(self, name: str, *, groups: tuple[str, ...] = ()) -> Path:
         """Leave the test out: only its own authority could sign."""

@@ -214,6 +214,38 @@ def device_classes() -> list[Json]:
     ]
 
 
+SLICES_PER_CARD = 2
+SLICE_PROFILE, SLICE_MIB = "3g.40gb", 40192
+"""Both halves of an A100 with 80 GB."""
+
+
+def sliced_node(machine: Machine) -> Json:
+    """Node with the device plugin in its mixed MIG strategy, every card cut in two."""
+    name, count = f"nvidia.com/mig-{SLICE_PROFILE}", machine.cards * SLICES_PER_CARD
+    label = f"{machine.card.product.replace(' ', '-')}-MIG-{SLICE_PROFILE}"
+    labels = {
+        **feature_labels(machine),
+        "nvidia.com/mig.strategy": "mixed",
+        f"{name}.count": str(count),
+        f"{name}.memory": str(SLICE_MIB),
+        f"{name}.product": label,
+    }
+    made = node(machine, labels=labels)
+    for amounts in (made["status"]["capacity"], made["status"]["allocatable"]):
+        amounts |= {name: str(count), "nvidia.com/gpu": "0"}
+    return made
+
+
+def sliced_slice(machine: Machine) -> Json:
+    """The one slice of a node whose cards are all cut in two."""
+    devices = [
+        mig_device(machine, card, place, SLICE_PROFILE, f"{SLICE_MIB}Mi")
+        for card in range(machine.cards)
+        for place in range(0, 4 * SLICES_PER_CARD, 4)
+    ]
+    return resource_slice(machine, devices)
+
+
 def hami_node(machine: Machine) -> Json:
     """Node of a cluster with HAMi: its annotation, and each card offered ten times."""
     entries = [

@@ -45,9 +45,10 @@ class Processes:
             )
 
     def kill(self, name: str) -> None:
-        """End a program at once, as a crash would."""
-        self._children[name].kill()
-        self._children[name].wait()
+        """End a program at once, as a crash would; nobody misses it."""
+        child = self._children.pop(name)
+        child.kill()
+        child.wait()
 
     def wait_until(self, done: Callable[[], bool], what: str, seconds: float) -> None:
         """Return once something is so.

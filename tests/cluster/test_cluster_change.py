@@ -12,7 +12,7 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.deployed import FLEET, NAMESPACE, prepare_namespace
 from tests.cluster.furnishing import furnished
 from tests.cluster.hardware import company_machines
-from tests.cluster.watching import watched
+from tests.cluster.watching import assert_never_over, watched
 
 GROWING = {"code": "40Ki", "translate": "16Ki", "classify": "16Ki"}
 
@@ -84,16 +84,7 @@ def test_no_card_is_ever_over_and_no_workload_below_its_minimum(
         assert api.diff(second, kubeconfig=str(plane.kubeconfig)).is_empty
 
     assert record.states > len(moved)
-    assert not record.unknown
-    room = {
-        (node.name, card.index): card.allocatable_bytes - card.taken_bytes
-        for plan in (first, second)
-        for node in plan.nodes
-        for card in node.cards
-    }
-    assert record.most_bytes
-    for card, most in record.most_bytes.items():
-        assert most <= room[card], card
+    assert_never_over(record, (first, second))
     for workload in second.workloads:
         # What sat on the lost node does not answer when the change begins.
         alive = sum(one.workload == workload.name and one.node != lost for one in first.placements)

@@ -16,10 +16,17 @@ from packer.plan.plan import Plan
 from tests.cluster.campaign import full_only
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.deployed import NAMESPACE, planned, prepare_namespace
-from tests.cluster.faulty_server import LOST, is_write, misbehaving_proxy, refusing_webhook
+from tests.cluster.faulty_server import (
+    LOST,
+    LOST_ANSWER,
+    is_write,
+    misbehaving_proxy,
+    refusing_webhook,
+)
 from tests.cluster.fleets import fleet, workload
 from tests.cluster.furnishing import furnished
 from tests.cluster.hardware import L40S, Machine
+from tests.cluster.watching import assert_never_over, watched
 
 MACHINES = [Machine(f"l40s-{n}", L40S, 2, "384Gi", "eu-a") for n in range(3)]
 WORKLOADS = (
@@ -135,6 +142,42 @@ def test_answers_of_a_busy_or_broken_server_and_lost_connections(pair: Pair) -> 
                 pair.assert_runs(plan)
     finally:
         pair.plane.kubectl("delete", "clusterrolebinding", "deployer")
+
+
+@full_only
+def test_a_connection_lost_at_every_single_write(pair: Pair) -> None:
+    plane = pair.plane
+    token = administrator_token(plane)
+    chance = random.Random(11)
+    converge(pair.plans[0], plane.kubeconfig)
+    writes = last = interrupted = 0
+
+    def fault(method: str, path: str) -> int:
+        nonlocal writes
+        writes += is_write(method) and "dryRun" not in path
+        return chance.choice((LOST, LOST_ANSWER)) if writes >= last else 0
+
+    try:
+        with (
+            misbehaving_proxy(plane, fault) as address,
+            watched(plane, NAMESPACE, pair.plans) as record,
+        ):
+            through = plane.kubeconfig_with("through-proxy", {"token": token}, server=address)
+            while interrupted == last:
+                writes, last = 0, last + 1
+                plan = pair.plans[last % 2]
+                try:
+                    change(plan, through)
+                except Unreachable:
+                    interrupted += 1
+                converge(plan, plane.kubeconfig)
+                pair.assert_runs(plan)
+    finally:
+        plane.kubectl("delete", "clusterrolebinding", "deployer")
+    print(f"interrupted at each of {interrupted} writes, {record.states} states watched")
+    assert interrupted > 10
+    assert_never_over(record, pair.plans)
+    assert record.fewest["chat"] >= 1
 
 
 def test_a_token_that_ends_in_the_middle_is_said_to_have_ended(pair: Pair) -> None:

@@ -29,7 +29,7 @@ class Record:
     def __init__(
         self, plans: Sequence[Plan], present: Sequence[Json], lost: frozenset[str]
     ) -> None:
-        self._placements = [one for plan in plans for one in plan.placements]
+        self._placements = [(one, _uuids(one, plan)) for plan in plans for one in plan.placements]
         self._lost = lost
         self._pods = {pod["metadata"]["uid"]: pod for pod in present}
         self.most_bytes: Counter[Card] = Counter()
@@ -63,26 +63,46 @@ class Record:
             answering[placement.workload] += is_ready(pod)
         for card, total in held.items():
             self.most_bytes[card] = max(self.most_bytes[card], total)
-        for workload in {one.workload for one in self._placements}:
+        for workload in {one.workload for one, _ in self._placements}:
             now = answering[workload]
             self.fewest[workload] = min(self.fewest.get(workload, now), now)
 
     def _placement(self, pod: Json, node: str) -> Placement | None:
         arguments = [one.replace("$$", "$") for one in pod["spec"]["containers"][0]["args"]]
         labels = pod["metadata"]["labels"]
-        for one in self._placements:
+        for one, uuids in self._placements:
             is_its = one.node == node and f"{_WORKLOAD}{one.workload}" in labels
-            if is_its and list(one.argv[1:]) == arguments and _is_on(one, pod):
+            # Two replicas on one node may differ by their cards alone.
+            if is_its and list(one.argv[1:]) == arguments and _visible(pod) == uuids:
                 return one
         return None
 
 
-def _is_on(placement: Placement, pod: Json) -> bool:
-    """Whether a pod sees the planned cards; two replicas on one node differ by that alone."""
+def assert_never_over(record: Record, plans: Sequence[Plan]) -> None:
+    """No card ever held more than it can allocate, and nothing unknown was there."""
+    room = {
+        (node.name, card.index): card.allocatable_bytes - card.taken_bytes
+        for plan in plans
+        for node in plan.nodes
+        for card in node.cards
+    }
+    assert not record.unknown
+    assert record.most_bytes
+    for card, most in record.most_bytes.items():
+        assert most <= room[card], card
+
+
+def _uuids(placement: Placement, plan: Plan) -> list[str]:
+    (node,) = (one for one in plan.nodes if one.name == placement.node)
+    cards = {card.index: card.uuid for card in node.cards}
+    return [cards[gpu] for gpu in placement.gpus]
+
+
+def _visible(pod: Json) -> list[str]:
+    """UUIDs of the cards a pod's server sees."""
     environment = pod["spec"]["containers"][0].get("env") or ()
-    visible = {one["name"]: one.get("value") for one in environment}
-    devices = visible.get("CUDA_VISIBLE_DEVICES") or ""
-    return len(devices.split(",")) == len(placement.gpus)
+    values = {one["name"]: one.get("value") for one in environment}
+    return (values.get("CUDA_VISIBLE_DEVICES") or "").split(",")
 
 
 @contextmanager
