@@ -65,7 +65,6 @@ def in_a_clone() -> int:
         environment = {
             **os.environ,
             "PYTHONPATH": str(checkout),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONHASHSEED": "0",
             "OPENBLAS_NUM_THREADS": "1",
         }

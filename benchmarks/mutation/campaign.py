@@ -69,6 +69,8 @@ class Campaign:
         self._say(f"{sum(v is not None for v in verdicts)} of {len(verdicts)} tried where imported")
         self._control(reach)
         for number, trial in enumerate(self._trials):
+            if number % 100 == 0:
+                self._say(f"mutant {number} of {len(self._trials)}, imported anew where needed")
             if verdicts[number] is None:
                 verdicts[number] = self._imported(trial.mutant, trial.changed, reach)
         return [

@@ -21,6 +21,18 @@ class Part:
         )
 
 
+_PROOFS = (
+    "tests/unit/solver/test_certificate_check.py",
+    "tests/unit/solver/test_certificate_linear.py",
+    "tests/unit/solver/test_certificate_patterns.py",
+    "tests/unit/solver/test_certificate_placement.py",
+    "tests/unit/solver/test_certificate_search.py",
+    "tests/unit/solver/test_dual_feasible.py",
+    "tests/unit/solver/test_integer_certificate.py",
+    "tests/unit/solver/test_relaxation.py",
+)
+"""Of many tests that solve something, those that take milliseconds."""
+
 PARTS = {
     "units": Part(
         ("packer/units.py",),
@@ -60,19 +72,11 @@ PARTS = {
             "packer/solver/relaxation.py",
             "packer/solver/relaxation_result.py",
         ),
-        (
-            "tests/unit/solver",
-            "tests/unit/api/test_api_solving.py",
-            "tests/properties/test_solver_optimality.py",
-        ),
+        _PROOFS,
     ),
     "certificate": Part(
         ("packer/solver/certificate_*.py",),
-        (
-            "tests/unit/solver",
-            "tests/unit/api/test_api_solving.py",
-            "tests/properties/test_solver_optimality.py",
-        ),
+        _PROOFS,
     ),
     "memory": Part(
         ("packer/memory/**/*.py",),

@@ -59,6 +59,8 @@ def import_heavy_libraries() -> None:
         suppress_health_check=list(HealthCheck),
     )
     settings.load_profile("mutants")
+    # Entry points of other tools cost more than most tests.
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     gc.freeze()
 
 
@@ -68,6 +70,7 @@ class WarmTests:
     def __init__(self, work: "Callable[[WarmTests], None]") -> None:
         self._work = work
         self._items: dict[str, pytest.Item] = {}
+        self._functions: dict[str, list[FunctionType]] = {}
         self._has_failed = False
         self._has_skipped = False
 
@@ -88,8 +91,21 @@ class WarmTests:
             for position, item in enumerate(items):
                 if position in chosen:
                     self._items[item.nodeid] = item
+        self._find_functions()
         self._work(self)
         return True
+
+    def _find_functions(self) -> None:
+        """Every function there is by its file; from then on none is looked at in a child."""
+        gc.collect()
+        for one in gc.get_objects():
+            if isinstance(one, FunctionType):
+                self._functions.setdefault(one.__code__.co_filename, []).append(one)
+        gc.freeze()
+
+    def functions(self, path: Path) -> list[FunctionType]:
+        """Functions of one module."""
+        return self._functions.get(str(path), [])
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Remember the first failure."""
@@ -124,10 +140,10 @@ def survives_exchanged(
 
     Functions that have run before, and may have left something behind, are the caller's to avoid.
     """
-    codes = _codes(_compiled(changed, path))
+    codes, functions = _codes(_compiled(changed, path)), warm.functions(path)
 
     def trial() -> bool | None:
-        return warm.pass_all(tests, usual) if _exchange(path, codes) else None
+        return warm.pass_all(tests, usual) if _exchange(functions, codes) else None
 
     ending, answer = in_child(trial, 10 + 5 * sum(usual[test] for test in tests))
     return answer if ending is Ending.RETURNED else False
@@ -191,15 +207,13 @@ def _codes(module: CodeType) -> dict[_Key, CodeType | None]:
     }
 
 
-def _exchange(path: Path, codes: dict[_Key, CodeType | None]) -> bool:
+def _exchange(functions: Sequence[FunctionType], codes: dict[_Key, CodeType | None]) -> bool:
     """Give every function of a module its changed code; whether all could take it."""
-    name = str(path)
-    for one in gc.get_objects():
-        if isinstance(one, FunctionType) and one.__code__.co_filename == name:
-            code = codes.get((one.__code__.co_qualname, one.__code__.co_firstlineno))
-            if code is None or len(code.co_freevars) != len(one.__code__.co_freevars):
-                return False
-            one.__code__ = code
+    for one in functions:
+        code = codes.get((one.__code__.co_qualname, one.__code__.co_firstlineno))
+        if code is None or len(code.co_freevars) != len(one.__code__.co_freevars):
+            return False
+        one.__code__ = code
     return True
 
 
