@@ -9,6 +9,7 @@ from packer.memory.hyperparameters import HyperParameters, read_hyperparameters
 from packer.memory.identity_cache import derived_once
 
 _LONGEST_PERIOD = 8
+_FEWEST = 2
 _SPARSE_BLOCKS_OF_GEMMA3N = 10
 _PLAIN_TYPES = frozenset({"f32", "f16", "bf16"})
 _UNUSUAL_TYPES = frozenset({"tq1_0", "tq2_0", "q8_1", "q8_K", "nvfp4", "iq4_nl", "mxfp4", "f16"})
@@ -86,13 +87,15 @@ class BlockChoice:
 
     Attributes:
         blocks: Numbers of the blocks.
-        repeats: Pairs of positions in ``blocks``: ends of the last two repetitions of a stretch
-            that was cut. Where the allocator's picture is the same at both, it stays the same.
+        repeats: Positions in ``blocks`` for each stretch that was cut: the end of its last
+            repetition, and of those before it from which a whole number of circles leads over
+            what was left out. Where the allocator's picture is the same at the last and at one of
+            the others, it goes on in a circle, and comes out as if nothing had been left out.
         marks: What each of ``blocks`` is and where it lies; equal for equal graphs of one model.
     """
 
     blocks: tuple[int, ...]
-    repeats: tuple[tuple[int, int], ...]
+    repeats: tuple[tuple[int, ...], ...]
     marks: tuple[object, ...]
 
 
@@ -138,15 +141,28 @@ def types_count(layers: Sequence[int], host: int, *, has_overrides: bool) -> boo
 def _cut(marks: Sequence[object], repetitions: int) -> BlockChoice:
     """Positions that stay when every periodic stretch is cut."""
     kept: list[int] = []
-    repeats: list[tuple[int, int]] = []
+    repeats: list[tuple[int, ...]] = []
     start = 0
     while start < len(marks):
         period, found = _best_period(marks, start, repetitions)
-        kept += range(start, start + period * min(found, repetitions))
-        if found > repetitions:
-            repeats.append((len(kept) - 1 - period, len(kept) - 1))
+        stay = _staying(found, repetitions)
+        kept += range(start, start + period * stay)
+        if found > stay:
+            last = len(kept) - 1
+            circles = [back for back in range(1, stay) if (found - stay) % back == 0]
+            repeats.append((last, *(last - back * period for back in circles)))
         start += period * found
     return BlockChoice(tuple(kept), tuple(repeats), tuple(marks[block] for block in kept))
+
+
+def _staying(found: int, repetitions: int) -> int:
+    """Repetitions that stay: one more where an even number is left out then.
+
+    Many a model's blocks swap two places in memory, so that only every other one looks alike. Two
+    repetitions are there for the others: the second can only be compared with the first.
+    """
+    is_odd = (found - repetitions) % 2 and repetitions > _FEWEST
+    return min(found, repetitions + is_odd)
 
 
 def _best_period(marks: Sequence[object], start: int, kept: int) -> tuple[int, int]:

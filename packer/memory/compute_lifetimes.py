@@ -68,6 +68,7 @@ class _Walk:
         self._taken = [0] * len(alignments)
         self._sizes: list[tuple[Size, int]] = []
         self._numbers: dict[tuple[int, tuple[tuple[int, int], ...]], int] = {}
+        self._by_tensor: dict[tuple[int, int], int] = {}
 
     def over(
         self, leaves: Sequence[GraphTensor], nodes: Sequence[GraphTensor], watched: set[int]
@@ -97,7 +98,13 @@ class _Walk:
         )
 
     def _number(self, tensor: GraphTensor, backend: int) -> int:
-        """Number of the size a backend needs for a tensor."""
+        """Number of the size a backend needs for a tensor, remembered: it is asked twice."""
+        known = self._by_tensor.get((id(tensor), backend))
+        if known is None:
+            known = self._by_tensor[id(tensor), backend] = self._new_number(tensor, backend)
+        return known
+
+    def _new_number(self, tensor: GraphTensor, backend: int) -> int:
         size: Size = self._size_of(tensor, backend)
         alignment = self._alignments[backend]
         key = (alignment, tuple(sorted(terms_of(size).items())))

@@ -166,8 +166,8 @@ def graph_program(reservation: Reservation, occasion: Occasion, symbols: Symbols
     )
     scheduled = scheduler.schedule(graph.graph)
     ends = graph.block_ends
-    pairs = reservation.choice.repeats
-    watched = sorted({place for pair in pairs for place in pair})
+    circles = reservation.choice.repeats
+    watched = sorted({place for circle in circles for place in circle})
     found = lifetimes(
         scheduler.alignments(),
         scheduler.size_of,
@@ -175,5 +175,5 @@ def graph_program(reservation: Reservation, occasion: Occasion, symbols: Symbols
         scheduled.nodes,
         [ends[place] for place in watched],
     )
-    repeats = [(watched.index(first), watched.index(second)) for first, second in pairs]
+    repeats = [tuple([watched.index(place) for place in circle]) for circle in circles]
     return Program(symbols, found, repeats)

@@ -21,8 +21,9 @@ Peaks = tuple[int, ...]
 
 # Regions of a program in which the allocator decides alike; the steps are taken in the others.
 _MOST_REGIONS = 24
-# Finding a region costs as much as taking all steps some ten times.
-_MISSES_WORTH_A_REGION = 6
+# Finding a region costs as much as taking all steps some ten times, and saves half of them whenever
+# it is met: it is worth its price from some twenty meetings on, so as many misses come first.
+_MISSES_WORTH_A_REGION = 20
 # A check takes half as long as a step.
 _STEPS_PER_CHECK = 2
 
@@ -139,7 +140,7 @@ class _Steps:
         script: Sequence[Step],
         sizes: Sequence[tuple[Size, int]],
         products: Products,
-        repeats: Sequence[tuple[int, int]],
+        repeats: Sequence[tuple[int, ...]],
     ) -> None:
         numbers = sorted({number for step in script for number in step[2:]})
         place = {number: index for index, number in enumerate(numbers)}
@@ -186,26 +187,27 @@ class _Steps:
 
     def _is_settled(self, taken: Replay) -> bool:
         pictures = taken.pictures
-        return all(pictures[first] == pictures[second] for first, second in self._repeats)
+        return all(_closes(pictures, circle) for circle in self._repeats)
 
 
 class Program:
     """Checks, sizes and steps of one graph."""
 
     def __init__(
-        self, symbols: Symbols, lifetimes: Lifetimes, repeats: Sequence[tuple[int, int]]
+        self, symbols: Symbols, lifetimes: Lifetimes, repeats: Sequence[tuple[int, ...]]
     ) -> None:
         """The program of a graph that was built with ``symbols``.
 
         Args:
             symbols: What the graph depends on, with every check that was left behind.
             lifetimes: What the allocator is asked to do.
-            repeats: Pairs of watched operations behind which it must look the same.
+            repeats: Watched operations: behind the first it must look as behind one of the others.
         """
         self._products = Products()
         self._checks = _checks(self._products, symbols)
         copies = lifetimes.copies
-        self._counts_settle = all(copies[first] == copies[second] for first, second in repeats)
+        # No copy more from the second to the last of a stretch, or it would be kept for ever.
+        self._counts_settle = all(_closes(copies, circle) for circle in repeats)
         # Cards in the middle of a model do the same.
         scripts = list(dict.fromkeys(lifetimes.scripts))
         self._places = [scripts.index(script) for script in lifetimes.scripts]
@@ -224,6 +226,12 @@ class Program:
             tuple([buffers[place].peak for place in self._places]),
             self._counts_settle and all([buffer.is_settled for buffer in buffers]),
         )
+
+
+def _closes(states: Sequence[object], circle: Sequence[int]) -> bool:
+    """Whether the state behind the last repetition is that behind an earlier one."""
+    last = states[circle[0]]
+    return any(last == states[earlier] for earlier in circle[1:])
 
 
 def _padded(size: int, alignment: int) -> int:

@@ -29,7 +29,7 @@ from packer.memory.layer_split import HOST, Layout
 from packer.memory.resolution import ResolvedContext
 from packer.memory.tensor_override import has_overrides
 
-_REPETITIONS = (3, 6, None)
+_REPETITIONS = (2, 3, 6, None)
 _MOST_RESERVATIONS = 1024
 # From this ratio on the batch of one token per slot never needs more than the prompt's.
 _PROMPT_DOMINATES = 8

@@ -122,6 +122,14 @@ def model_layout(block_count: int, options: ServerOptions, cards: Sequence[Card]
     return layer_devices(block_count, options.gpu_layers, options.tensor_split, cards, indices)
 
 
+def dividing_shares(options: ServerOptions, cards: Sequence[Card]) -> tuple[int, ...]:
+    """What of the cards decides which layer lies where: free bytes, if nothing else does. Exact."""
+    if any(options.tensor_split):
+        return ()
+    free = tuple(_free_bytes(card) for card in cards)
+    return free if len(free) > 1 else tuple(min(1, one) for one in free)
+
+
 @lru_cache(maxsize=4096)
 def _places(block_count: int, offloaded: int, shares: tuple[float, ...]) -> tuple[int, ...]:
     """Position in the device list of every layer, -1 for the host."""

@@ -1,7 +1,7 @@
 """One llama_context with the model under it: where everything of it lies."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -20,13 +20,16 @@ from packer.memory.flash_attention import transposes_values
 from packer.memory.flash_attention_choice import uses_flash_attention
 from packer.memory.graph_size import check_graph_size
 from packer.memory.hyperparameters import HyperParameters
+from packer.memory.identity_cache import derived_once
 from packer.memory.kv_cache import kv_cache_bytes
-from packer.memory.layer_split import Layout, model_layout
+from packer.memory.layer_split import Layout, dividing_shares, model_layout
 from packer.memory.recurrent_state import recurrent_state_bytes
 from packer.memory.resolution import ResolvedContext
 from packer.memory.result import Card
 from packer.memory.tensor_override import tensor_overrides
 from packer.memory.weights import weight_bytes
+
+_MOST_CONTEXTS = 1024
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ def context_memory(
     is_own_model: bool = True,
     adapters: Sequence[ModelFile] = (),
 ) -> ContextMemory:
-    """Everything one context takes; arguments as for ``place_context``.
+    """Everything one context takes, remembered; arguments as for ``place_context``.
 
     Args:
         model: Header of the model.
@@ -119,21 +122,38 @@ def context_memory(
         is_own_model: Whether the weights belong to this context.
         adapters: Headers of the LoRA adapters it applies.
     """
-    placed = place_context(model, sizes, context, options, cards, is_own_model=is_own_model)
-    with _missing_tensors_named(model, is_nextn=context.is_nextn):
-        compute = compute_buffers(
-            model,
-            context,
-            placed.layout,
-            options,
-            cards,
-            has_flash_attention=placed.has_flash_attention,
-            build=build,
-            adapters=adapters,
+    def sized() -> ContextMemory:
+        placed = place_context(model, sizes, context, options, cards, is_own_model=is_own_model)
+        with _missing_tensors_named(model, is_nextn=context.is_nextn):
+            compute = compute_buffers(
+                model,
+                context,
+                placed.layout,
+                options,
+                cards,
+                has_flash_attention=placed.has_flash_attention,
+                build=build,
+                adapters=adapters,
+            )
+        return ContextMemory(
+            placed.layout, placed.has_flash_attention, placed.weights, placed.cache, compute
         )
-    return ContextMemory(
-        placed.layout, placed.has_flash_attention, placed.weights, placed.cache, compute
-    )
+
+    if adapters:
+        return sized()
+    known = _known_contexts(model)
+    key = (context, options, dividing_shares(options, cards), len(cards), build, is_own_model)
+    if key not in known:
+        if len(known) >= _MOST_CONTEXTS:
+            known.clear()
+        known[key] = sized()
+    return known[key]
+
+
+@derived_once
+def _known_contexts(_: ModelFile) -> dict[Hashable, ContextMemory]:
+    """Contexts of one file that were sized so far: products of cards differ in none of this."""
+    return {}
 
 
 @contextmanager
