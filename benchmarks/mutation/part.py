@@ -50,6 +50,7 @@ PARTS = {
             "packer/llamacpp/sizing.py",
         ),
         (
+            "tests/unit/llamacpp/test_llamacpp_argument_edges.py",
             "tests/unit/llamacpp/test_llamacpp_arguments.py",
             "tests/unit/llamacpp/test_llamacpp_command.py",
             "tests/unit/llamacpp/test_llamacpp_flag_table.py",
@@ -60,6 +61,7 @@ PARTS = {
         ("packer/plan/audit*.py",),
         (
             "tests/unit/plan/test_audit.py",
+            "tests/unit/plan/test_audit_edges.py",
             "tests/unit/plan/test_plan_demand.py",
             "tests/unit/plan/test_plan_planning.py",
         ),
