@@ -5,12 +5,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import coverage
-
 from benchmarks.mutation.child import Ending, in_child
 from benchmarks.mutation.mutant import Mutant, difference, mutants_of
 from benchmarks.mutation.part import Part
-from benchmarks.mutation.reach import Reach, lines_run, measure
+from benchmarks.mutation.reach import Reach, lines_run, measure, started
 from benchmarks.mutation.trial import WarmTests, collect, survives_exchanged, survives_imported
 
 _CONTROLS = 10
@@ -82,9 +80,7 @@ class Campaign:
     def _warm(self, part: Part) -> tuple[Reach, list[bool | None]]:
         """Whether each mutant survives; None where it must be imported anew. In a child."""
         modules = part.files(self._checkout)
-        include = [str(self._checkout / module) for module in modules]
-        importing = coverage.Coverage(data_file=None, include=include, config_file=False)
-        importing.start()
+        importing = started(self._checkout, modules)
         found: list[tuple[Reach, list[bool | None]]] = []
 
         def work(warm: WarmTests) -> None:

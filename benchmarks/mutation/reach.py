@@ -59,20 +59,29 @@ def lines_run(measured: coverage.Coverage, checkout: Path) -> dict[str, set[int]
     }
 
 
+def started(checkout: Path, modules: Sequence[str]) -> coverage.Coverage:
+    """A running measurement of some modules."""
+    include = [str(checkout / module) for module in modules]
+    measured = coverage.Coverage(data_file=None, include=include, config_file=False)
+    measured.set_option("run:disable_warnings", ["no-data-collected"])
+    measured.start()
+    return measured
+
+
 def measure(
     tests: Sequence[str], run: Callable[[str], bool], checkout: Path, modules: Sequence[str]
 ) -> Reach:
     """Every test alone in a child, so that none profits from what another has cached."""
     reach = Reach()
-    include = [str(checkout / module) for module in modules]
+    # Started once, for starting takes longer than most tests; every child inherits it running.
+    measured = started(checkout, modules)
 
     def alone(test: str) -> tuple[float, dict[str, set[int]]] | None:
-        measured = coverage.Coverage(data_file=None, include=include, config_file=False)
         begun = time.process_time()
-        measured.start()
         passed = run(test)
+        seconds = time.process_time() - begun
         measured.stop()
-        return (time.process_time() - begun, lines_run(measured, checkout)) if passed else None
+        return (seconds, lines_run(measured, checkout)) if passed else None
 
     for test in tests:
         ending, answer = in_child(lambda one=test: alone(one), 600)
@@ -82,6 +91,7 @@ def measure(
         for module, numbers in lines.items():
             for number in numbers:
                 reach.tests.setdefault(module, {}).setdefault(number, set()).add(test)
+    measured.stop()
     return reach
 
 

@@ -40,7 +40,7 @@ _PYTEST = (
     "-W",
     "ignore::pytest.PytestAssertRewriteWarning",
 )
-_MOST_PARAMETERS = 40
+_MOST_PARAMETERS = 12
 """Sets of parameters of one test that are tried, evenly chosen."""
 
 
