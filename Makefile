@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 EXAMPLE := examples/02-company-fleet
 
 .DEFAULT_GOAL := help
-.PHONY: bench-fresh bench-growth brute-force llama-server control-plane cluster-test help install demo test unit lint types floors coverage missing-tools lock clean golden memory-table bench speed-table demand-table candidate-table published cpu-speed sweep-table browser-test fuzz mutants long-run
+.PHONY: bench-fresh bench-growth brute-force llama-server control-plane cluster-test help install demo test unit lint types floors coverage missing-tools lock clean golden memory-table bench speed-table demand-table candidate-table published cpu-speed sweep-table browser-test fuzz mutants long-run fleet-campaign
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -93,6 +93,9 @@ brute-force: install ## Packing engine against trying everything, on 2,000 tiny 
 
 speed-table: install ## Compare the speed model with published measurements
 	$(BIN)/python -m benchmarks.speed_table
+
+fleet-campaign: install ## Random fleets: sound plans, refusals that hold, bytes that come back (CASES=10000)
+	$(BIN)/python -m benchmarks.fleet_campaign --cases $(or $(CASES),10000)
 
 fuzz: install ## Fuzz every reader of strangers' bytes (SECONDS=10 for each)
 	tests/fuzz/short_run.sh $(or $(SECONDS),10) $(BIN)/python

@@ -115,8 +115,19 @@ def _rules_hold(fleet: Fleet, inventory: Inventory, chosen: Sequence[Place]) -> 
             seen[workload.name, "zone", site.pool.zone_of(site.index)] += 1
         if has_routers:
             seen.update((workload.name, site.name, gpu) for gpu in place.gpus)
+    if any(_is_crowded(place, other) for place, other in permutations(chosen, 2)):
+        return False
     return max(seen.values(), default=0) <= 1 and all(
         _neighbours_agree(fleet, names) for names in on_node.values()
+    )
+
+
+def _is_crowded(place: Place, other: Place) -> bool:
+    """Whether a split model shares a card that a router serves."""
+    is_router = place.site.pool.sharing is Sharing.WHOLE
+    is_split = len(place.gpus) > 1
+    return (
+        is_router and is_split and place.site == other.site and bool({*place.gpus} & {*other.gpus})
     )
 
 

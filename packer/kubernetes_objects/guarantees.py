@@ -28,7 +28,8 @@ _LIMITS = {
         "Whole cards (whole): the device plugin gives a pod its cards and nobody else any part of "
         "them. Inside the pod nothing enforces the models' shares, and any process, the router "
         "too, may hold a CUDA context on every card of the pod; the plan counts one on a model's "
-        "own cards."
+        "own cards. A plan for whole cards leaves the cards of a split model to it alone; one for "
+        "another way of sharing may not, so plan again rather than render it with --sharing whole."
     ),
     Sharing.HAMI: (
         "HAMi (hami): its scheduler adds up shares, and a library in each process refuses CUDA "

@@ -98,7 +98,7 @@ def _numbered(decision: Decision) -> tuple[Assignment, ...]:
 
 def _policy(decision: Decision, limits: Limits) -> Policy:
     fleet = decision.fleet
-    has_load = len(decision.packed.instance.dims) > 1
+    has_load = "load_permille" in decision.packed.instance.dims
     return Policy(
         load_limit_permille=10 * fleet.load_limit_percent if has_load else 0,
         objective=fleet.objective,

@@ -59,7 +59,19 @@ def _broken_spread(
 
 
 def _broken_routers(placements: Iterable[Placement], sites: Mapping[str, Site]) -> Iterator[str]:
-    """Whole cards are served by one router, which runs one process per model name."""
+    """Whole cards are served by one router, which runs one process per model name.
+
+    Its processes see all its cards, so beside a split model they take more than their own.
+    """
+    crowds: dict[tuple[str, int], list[Placement]] = defaultdict(list)
+    for placement in placements:
+        if sites[placement.node].pool.sharing is Sharing.WHOLE:
+            for gpu in placement.gpus:
+                crowds[placement.node, gpu].append(placement)
+    for (node, gpu), crowd in crowds.items():
+        if len(crowd) > 1 and any(len(one.gpus) > 1 for one in crowd):
+            names = sorted({one.workload for one in crowd})
+            yield f"{node} card {gpu}: {names} share a router's card, and one of them is split"
     seen = Counter(
         (placement.workload, placement.node, gpu)
         for placement in placements

@@ -15,13 +15,18 @@ Try = Callable[[Fleet, Inventory], bool | None]
 
 
 def reasons(
-    conflict: Iterable[str], fleet: Fleet, sets: Sequence[CandidateSet]
+    conflict: Iterable[str], fleet: Fleet, sets: Sequence[CandidateSet], inventory: Inventory
 ) -> tuple[Reason, ...]:
     """Each requirement of a conflict, in words."""
-    return tuple(Reason(one, _words(one, fleet, sets)) for one in conflict)
+    has_spot = _has_spot(inventory)
+    return tuple(Reason(one, _words(one, fleet, sets, has_spot=has_spot)) for one in conflict)
 
 
-def _words(requirement: str, fleet: Fleet, sets: Sequence[CandidateSet]) -> str:
+def _has_spot(inventory: Inventory) -> bool:
+    return any(pool.may_be_interrupted for pool in inventory.pools)
+
+
+def _words(requirement: str, fleet: Fleet, sets: Sequence[CandidateSet], *, has_spot: bool) -> str:
     kind, _, rest = requirement.partition(":")
     if kind == "count":
         return _count_words(rest, sets)
@@ -30,7 +35,9 @@ def _words(requirement: str, fleet: Fleet, sets: Sequence[CandidateSet]) -> str:
         replicas = _of(name, sets).workload.replicas
         return f"{name}: no two of its {replicas} replicas on one {_SCOPES[scope]}"
     if kind == "types":
-        return f"{rest}: {_product_words(_of(rest, sets))}"
+        one = _of(rest, sets)
+        no_spot = has_spot and not one.workload.spot_allowed
+        return f"{rest}: {_product_words(one)}" + (", and not on spot nodes" if no_spot else "")
     return _rule_words(int(rest), fleet)
 
 
@@ -106,7 +113,8 @@ def _changes(names: Sequence[str], fleet: Fleet, inventory: Inventory) -> Iterat
     clashing = [workload for workload in fleet.workloads if workload.name in names]
     for workload in clashing:
         yield from _slower(workload, fleet, inventory)
-        yield from _softer(workload, fleet, inventory)
+        yield from _smaller(workload, fleet, inventory)
+        yield from _looser(workload, fleet, inventory)
     for index, group in enumerate(fleet.keep_apart):
         kept = fleet.keep_apart[:index] + fleet.keep_apart[index + 1 :]
         rule = f"keepApart [{', '.join(group)}]"
@@ -126,38 +134,46 @@ def _changes(names: Sequence[str], fleet: Fleet, inventory: Inventory) -> Iterat
 def _slower(workload: Workload, fleet: Fleet, inventory: Inventory) -> Iterator[_Change]:
     """Lower goals, where there are any."""
     for change, price, other in _lower_goals(workload):
-        workloads = tuple(other if w.name == other.name else w for w in fleet.workloads)
-        lower = replace(fleet, workloads=workloads)
-        yield f"{workload.name}: {change}", price, lower, inventory
+        yield f"{workload.name}: {change}", price, _with_workload(fleet, other), inventory
 
 
-def _softer(workload: Workload, fleet: Fleet, inventory: Inventory) -> Iterator[_Change]:
-    def changed(other: Workload) -> Fleet:
-        workloads = tuple(other if w.name == other.name else w for w in fleet.workloads)
-        return replace(fleet, workloads=workloads)
+def _with_workload(fleet: Fleet, other: Workload) -> Fleet:
+    """The fleet with the workload of that name replaced."""
+    workloads = tuple(other if w.name == other.name else w for w in fleet.workloads)
+    return replace(fleet, workloads=workloads)
 
+
+def _smaller(workload: Workload, fleet: Fleet, inventory: Inventory) -> Iterator[_Change]:
+    """Shorter contexts, coarser caches."""
     context = workload.context_per_slot
     for part in (2, 4):
         if context // part >= 1024:
             yield (
                 f"{workload.name}: context {context // part} instead of {context}",
                 "shorter conversations",
-                changed(replace(workload, context_per_slot=context // part)),
+                _with_workload(fleet, replace(workload, context_per_slot=context // part)),
                 inventory,
             )
     if "q8_0" not in workload.cache_types and workload.flash_attention != "off":
         types = (*workload.cache_types, "q8_0")
-        smaller = changed(replace(workload, cache_types=types))
+        smaller = _with_workload(fleet, replace(workload, cache_types=types))
         yield f"{workload.name}: allow cacheTypes q8_0", "KV at 8.5 bits", smaller, inventory
+
+
+def _looser(workload: Workload, fleet: Fleet, inventory: Inventory) -> Iterator[_Change]:
+    """Fewer rules about where replicas may be, and fewer replicas."""
     if workload.spread is not Spread.NONE:
-        loose = changed(replace(workload, spread=Spread.NONE))
+        loose = _with_workload(fleet, replace(workload, spread=Spread.NONE))
         yield f"{workload.name}: spread none", "replicas may fail together", loose, inventory
+    if _has_spot(inventory) and not workload.spot_allowed:
+        spot = _with_workload(fleet, replace(workload, spot_allowed=True))
+        yield f"{workload.name}: spot allowed", "nodes may be taken back", spot, inventory
     if workload.allowed_gpus or workload.refused_gpus:
-        free = changed(replace(workload, allowed_gpus=(), refused_gpus=()))
+        free = _with_workload(fleet, replace(workload, allowed_gpus=(), refused_gpus=()))
         yield f"{workload.name}: any GPU product", "no choice of cards", free, inventory
     if workload.replicas > 1:
         fewer = workload.replicas - 1
-        less = changed(replace(workload, replicas=fewer))
+        less = _with_workload(fleet, replace(workload, replicas=fewer))
         yield (
             f"{workload.name}: {fewer} instead of {fewer + 1} replicas",
             "less served",

@@ -93,13 +93,32 @@ def over_all_counts(
     """The best solution with a bound that holds for every number of replicas thought of."""
     relaxed = None
     if not counts.is_complete:
-        every = [one for family in families for one in family if one.candidates]
-        instance = relaxed_instance(weigh.packed(best.fleet, every, current=()).instance)
-        relaxed = solve(instance, replace(weigh.limits, max_moves=None), None).bound or 0
+        relaxed = _relaxed(best.fleet, families, weigh).bound or 0
     solution = best.solution
     bound = min(proven_bound(trials, relaxed), solution.objective or 0)
     status = Status.OPTIMAL if bound == solution.objective else Status.FEASIBLE
     return replace(solution, bound=bound, status=status)
+
+
+def none_has_a_plan(
+    trials: Sequence[Trial],
+    families: Sequence[Sequence[CandidateSet]],
+    counts: Counts,
+    weigh: Weighing,
+) -> bool:
+    """Whether it is proven that no number of replicas thought of has a plan."""
+    if any(trial.solution.status != Status.INFEASIBLE for trial in trials):
+        return False
+    if counts.is_complete or not all(any(one.candidates for one in each) for each in families):
+        return True
+    return _relaxed(trials[0].fleet, families, weigh).status == Status.INFEASIBLE
+
+
+def _relaxed(fleet: Fleet, families: Sequence[Sequence[CandidateSet]], weigh: Weighing) -> Solution:
+    """The solution of all numbers of replicas together: its bound, or its lack, is theirs."""
+    every = [one for family in families for one in family if one.candidates]
+    instance = relaxed_instance(weigh.packed(fleet, every, current=()).instance)
+    return solve(instance, replace(weigh.limits, max_moves=None), None)
 
 
 def _from_current(packed: FleetInstance, current: tuple[Placement, ...]) -> FleetInstance:

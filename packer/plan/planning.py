@@ -11,7 +11,7 @@ from packer.memory.calibration import with_measured_processes
 from packer.plan.assembly import Decision, assemble
 from packer.plan.audit import audit
 from packer.plan.conflict import reasons, refusals, relaxations
-from packer.plan.count_trials import Weighing, over_all_counts, packed_counts
+from packer.plan.count_trials import Weighing, none_has_a_plan, over_all_counts, packed_counts
 from packer.plan.plan import Placement, Plan
 from packer.plan.replica_choice import Trial, best_trial, counts_to_try, with_slots
 from packer.plan.tools import Facts, Tools
@@ -80,7 +80,10 @@ def make_plan(
     trials = packed_counts(fleet, counts, weigh, progress)
     best = best_trial(trials)
     if best is None:
-        raise _no_plan(trials[0], inventory, limits, brief=brief)
+        if none_has_a_plan(trials, families, counts, weigh):
+            raise _infeasible(trials[0], inventory, brief=brief)
+        first = trials[0]
+        raise OutOfTime(first.packed.value(first.solution.bound or 0), limits.time_seconds)
     solution = best.solution
     if len(trials) > 1:
         solution = over_all_counts(best, trials, families, counts, weigh)
@@ -105,16 +108,6 @@ def make_plan(
     seconds = round(time.monotonic() - started, 3)
     run = replace(plan.run, solver_seconds=round(solution.seconds, 3), total_seconds=seconds)
     return replace(plan, run=run)
-
-
-def _no_plan(
-    trial: Trial, inventory: Inventory, limits: Limits, *, brief: bool
-) -> Infeasible | OutOfTime:
-    """Why there is no plan, of the most promising numbers of replicas."""
-    solution = trial.solution
-    if solution.status == "infeasible":
-        return _infeasible(solution.conflict, trial.fleet, inventory, trial.sets, brief=brief)
-    return OutOfTime(trial.packed.value(solution.bound or 0), limits.time_seconds)
 
 
 def _candidate_sets(fleet: Fleet, offers: tuple[Offer, ...]) -> tuple[CandidateSet, ...]:
@@ -153,16 +146,12 @@ def _require_prices(fleet: Fleet, inventory: Inventory) -> None:
         raise InvalidInput(problems)
 
 
-def _infeasible(
-    conflict: Sequence[str],
-    fleet: Fleet,
-    inventory: Inventory,
-    sets: Sequence[CandidateSet],
-    *,
-    brief: bool,
-) -> Infeasible:
+def _infeasible(trial: Trial, inventory: Inventory, *, brief: bool) -> Infeasible:
+    """Why there is no plan, of the most promising numbers of replicas."""
+    fleet, sets, conflict = trial.fleet, trial.sets, trial.solution.conflict
+    because = reasons(conflict, fleet, sets, inventory)
     if brief:
-        return Infeasible(reasons(conflict, fleet, sets))
+        return Infeasible(because)
     deadline = time.monotonic() + _QUESTIONS_SECONDS
 
     def attempt(changed_fleet: Fleet, changed_inventory: Inventory) -> bool | None:
@@ -177,7 +166,7 @@ def _infeasible(
         return found.status in ("optimal", "feasible")
 
     return Infeasible(
-        reasons(conflict, fleet, sets),
+        because,
         relaxations(_named(conflict, fleet), fleet, inventory, attempt),
         refusals(sets),
     )

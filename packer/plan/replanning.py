@@ -89,14 +89,14 @@ class Questions:
             return Replanned(Verdict.NOT_ASKED)
         stuck = [f"count:{one.workload.name}" for one in sets if not one.candidates]
         if stuck:
-            texts = tuple(one.text for one in reasons(stuck, fleet, sets))
+            texts = tuple(one.text for one in reasons(stuck, fleet, sets, inventory))
             return Replanned(Verdict.DOES_NOT_FIT, is_proved=True, reasons=texts)
         packed = fleet_instance(fleet, inventory, sets)
         if percent:
             packed = replace(packed, instance=_grown(packed.instance, percent))
         solution = solve_rentals(packed.instance, self.limits)
         if solution.status is Status.INFEASIBLE:
-            texts = tuple(one.text for one in reasons(solution.conflict, fleet, sets))
+            texts = tuple(one.text for one in reasons(solution.conflict, fleet, sets, inventory))
             return Replanned(Verdict.DOES_NOT_FIT, is_proved=True, reasons=texts)
         return self._figures(packed, solution)
 

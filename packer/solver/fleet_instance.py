@@ -5,9 +5,10 @@ fits in bytes. The bound is that of the instance: a fleet that fits only by less
 process and card would be called one card larger.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 
 from packer.domain.node import Inventory, NodePool, Sharing
 from packer.domain.workload import Fleet, Objective, Spread, Workload
@@ -15,6 +16,7 @@ from packer.memory.card_reserve import card_reserve_bytes
 from packer.solver import instance as neutral
 from packer.solver.assignment import Assignment
 from packer.solver.candidates import Candidate, CandidateSet
+from packer.solver.router_cards import DIMENSION, part_of, router_parts, with_parts
 from packer.units import MIB
 
 
@@ -72,17 +74,22 @@ def fleet_instance(
         objective = neutral.Objective.GPU_PRICE
     has_routers = any(pool.sharing is Sharing.WHOLE for pool in inventory.pools)
     sites = tuple(site for pool in inventory.pools for site in _sites(pool))
-    loads = _loads(candidate_sets, fleet)
+    loads, parts = _loads(candidate_sets, fleet), router_parts(candidate_sets, inventory)
+    dims = {"vram_mib": True, "load_permille": loads is not None, DIMENSION: parts is not None}
     instance = neutral.Instance(
         name=f"{fleet.name} on {inventory.name}",
-        dims=("vram_mib",) if loads is None else ("vram_mib", "load_permille"),
+        dims=tuple(name for name, is_used in dims.items() if is_used),
         node_dims=("host_mib",),
         objective=objective,
         node_types=tuple(
-            _with_load(_node_type(number, pool, nodes, fleet, scale), loads)
+            with_parts(
+                _with_load(_node_type(number, pool, nodes, fleet, scale), loads), pool, parts
+            )
             for number, (pool, nodes) in enumerate(sites)
         ),
-        items=_items(candidate_sets, has_routers=has_routers, has_load=loads is not None),
+        items=_items(
+            candidate_sets, has_routers=has_routers, has_load=loads is not None, parts=parts
+        ),
         constraints=tuple(_constraints(fleet)),
         even_headroom=True,
     )
@@ -159,18 +166,21 @@ def _with_load(node_type: neutral.NodeType, limit: int | None) -> neutral.NodeTy
 
 
 def _items(
-    sets: Sequence[CandidateSet], *, has_routers: bool, has_load: bool
+    sets: Sequence[CandidateSet], *, has_routers: bool, has_load: bool, parts: int | None
 ) -> tuple[neutral.Item, ...]:
     """Every workload as an item; speed decides last between ways that are wanted alike."""
     has_ranks = any(one.slowness for each in sets for one in each.candidates)
     return tuple(
-        _item(one, has_routers=has_routers, has_load=has_load, has_ranks=has_ranks) for one in sets
+        _item(one, partial(_share, has_load=has_load, parts=parts), has_routers, has_ranks)
+        for one in sets
     )
 
 
-def _share(one: Candidate, share_bytes: int, *, has_load: bool) -> neutral.Vector:
-    memory = -(-share_bytes // MIB)
-    return (memory, one.way.load_permille) if has_load else (memory,)
+def _share(
+    one: Candidate, share_bytes: int, *, has_load: bool, parts: int | None
+) -> neutral.Vector:
+    load = (one.way.load_permille,) if has_load else ()
+    return (-(-share_bytes // MIB), *load, *part_of(one, parts))
 
 
 def _name(workload: Workload, one: Candidate) -> str:
@@ -181,7 +191,10 @@ def _name(workload: Workload, one: Candidate) -> str:
 
 
 def _item(
-    candidates: CandidateSet, *, has_routers: bool, has_load: bool, has_ranks: bool
+    candidates: CandidateSet,
+    share: Callable[[Candidate, int], neutral.Vector],
+    has_routers: bool,
+    has_ranks: bool,
 ) -> neutral.Item:
     workload = candidates.workload
     return neutral.Item(
@@ -190,7 +203,7 @@ def _item(
         alternatives=tuple(
             neutral.Alternative(
                 name=_name(workload, one),
-                shares=tuple(_share(one, each, has_load=has_load) for each in one.shares_bytes),
+                shares=tuple(share(one, each) for each in one.shares_bytes),
                 node=(-(-one.host_bytes // MIB),),
                 gpu_types=_gpu_types(one.gpu, spot_allowed=workload.spot_allowed),
                 # Link groups are named in an inventory so that a split model stays within one.

@@ -42,17 +42,32 @@ def solve_rentals(
     limits = limits or Limits()
     useful = useful_nodes(instance)
     if instance.objective is not Objective.NODE_PRICE or _spots(useful.instance) <= _MOST_SPOTS:
-        return _as_before(solve(useful.instance, limits, progress), useful)
+        found = _as_before(solve(useful.instance, limits, progress), useful)
+        return found if useful.instance == instance else _explained(found, instance, limits)
     menu = _menu(useful.instance)
     part = replace(limits, time_seconds=limits.time_seconds * _PART, effort=limits.effort * _PART)
     first = solve(menu.instance, part, progress)
     if first.objective is None:
-        return _as_before(solve(useful.instance, limits, progress), useful)
+        found = _as_before(solve(useful.instance, limits, progress), useful)
+        return _explained(found, instance, limits)
     placed = useful.as_before(menu.as_before(first.placed))
     left = useful_nodes(instance, budget=first.objective)
     rest = replace(part, time_seconds=max(1.0, limits.time_seconds - first.seconds))
     second = _as_before(solve(left.instance, rest, progress), left)
     return _better(replace(first, placed=placed), second)
+
+
+def _explained(found: Solution, instance: Instance, limits: Limits) -> Solution:
+    """The solution; where there is none, with a conflict of the whole instance.
+
+    Nodes that no replica may use are among those left out, and they are what a requirement about
+    kinds of cards is about.
+    """
+    if found.status is not Status.INFEASIBLE:
+        return found
+    rest = replace(limits, time_seconds=max(1.0, limits.time_seconds - found.seconds))
+    again = solve(instance, rest)
+    return again if again.status is Status.INFEASIBLE else found
 
 
 def _as_before(solution: Solution, nodes: UsefulNodes) -> Solution:

@@ -5,7 +5,9 @@ from decimal import Decimal
 
 import pytest
 
+from packer.catalogue.gpus import find_gpu
 from packer.domain.node import Price, Sharing
+from packer.domain.payment import Payment
 from packer.domain.workload import Headroom, Objective, Spread
 from packer.errors import Infeasible, InvalidInput, OutOfTime
 from packer.plan import count_trials, planning
@@ -13,6 +15,7 @@ from packer.plan.plan import Status
 from packer.solver.outcome import Solution
 from packer.solver.outcome import Status as Solved
 from packer.units import GIB, MIB
+from tests.demanding_fleets import demanding
 from tests.small_fleets import fleet, gpu, inventory, plan, pool, workload
 
 CARD = gpu(3000)
@@ -250,3 +253,34 @@ def test_too_little_node_memory_is_explained() -> None:
     asked = fleet(workload("a", prompt_cache_bytes=8 * GIB))
     answer = refused(asked, inventory(pool("p", CARD, host_memory_bytes=4 * GIB)))
     assert "of node memory, a node has 4.0 GiB" in answer.refusals[0].text
+
+
+def test_a_split_model_has_the_cards_of_a_router_to_itself() -> None:
+    # Beside it, a process on one card would open a CUDA context on the other card too.
+    asked = fleet(workload("large", "llama-3.1-8b", "Q4_K_M"), workload("small"))
+    for sharing, cards in ((Sharing.DRA, 2), (Sharing.WHOLE, 3)):
+        made = plan(asked, inventory(pool("p", gpu(5000), 2, 2, sharing=sharing)))
+        assert made.status is Status.OPTIMAL
+        assert made.cards == cards, made.placements
+        assert [len(one.gpus) for one in made.placements] == [2, 1]
+
+
+def test_nothing_is_called_impossible_before_every_number_of_replicas_is_excluded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there = inventory(pool("l40s", find_gpu("L40S"), 1, 9))
+    asked = fleet(*(demanding(name, 1.0) for name in ("a", "b", "c")))
+    stuck = Solution(Solved.INFEASIBLE, conflict=("count:a",))
+    monkeypatch.setattr(count_trials, "solve_rentals", lambda *_: stuck)
+    with pytest.raises(OutOfTime):
+        plan(asked, there, time_limit_seconds=5)
+
+
+def test_spot_nodes_that_nobody_may_use_are_named() -> None:
+    price = Price(Decimal(3), spot=Decimal(1))
+    there = inventory(pool("p", CARD, 1, 2, price=price, payment=Payment.SPOT))
+    for objective in Objective:
+        answer = refused(fleet(workload("a"), objective=objective), there)
+        assert {one.requirement for one in answer.reasons} == {"count:a", "types:a"}
+        assert any(one.text.endswith(", and not on spot nodes") for one in answer.reasons)
+        assert changes(answer)["a: spot allowed"] == "nodes may be taken back"
