@@ -93,7 +93,7 @@ class Campaign:
             self._say(f"{len(reach.seconds)} pass, {sum(reach.seconds.values()):.0f} s")
             found.append((reach, list(self._exchanged(warm, reach))))
 
-        collect(part.tests, work, self._log)
+        collect(part, work, self._log)
         return found[0]
 
     def _exchanged(self, warm: WarmTests, reach: Reach) -> Iterator[bool | None]:

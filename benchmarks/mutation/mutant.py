@@ -14,6 +14,7 @@ import difflib
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from cosmic_ray.ast import ast_nodes, get_ast
@@ -40,13 +41,19 @@ class Mutant:
         """The changed module; None where it does not compile or is the same program."""
         changed = mutate_code(original, get_operator(self.operator)(), self.occurrence)
         try:
-            if changed is None or ast.dump(ast.parse(changed)) == ast.dump(ast.parse(original)):
+            if changed is None or _program(changed) == _program(original):
                 return None
             with warnings.catch_warnings(action="ignore"):
                 compile(changed, self.module, "exec")
         except SyntaxError:
             return None
         return str(changed)
+
+
+@lru_cache(maxsize=2)
+def _program(source: str) -> str:
+    """What a text says to Python, without its layout."""
+    return ast.dump(ast.parse(source))
 
 
 def mutants_of(checkout: Path, module: str) -> Iterator[Mutant]:

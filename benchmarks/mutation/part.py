@@ -6,10 +6,15 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Part:
-    """Modules to change, and where their tests are."""
+    """Modules to change, and where their tests are.
+
+    Attributes:
+        most_parameters: Sets of parameters of one test that are tried, evenly chosen.
+    """
 
     modules: tuple[str, ...]
     tests: tuple[str, ...]
+    most_parameters: int = 40
 
     def files(self, checkout: Path) -> list[str]:
         """The modules of a checkout."""
@@ -83,6 +88,7 @@ PARTS = {
     "memory": Part(
         ("packer/memory/**/*.py",),
         ("tests/unit/memory", "tests/properties/test_memory_properties.py"),
+        most_parameters=12,
     ),
     "rollout": Part(
         ("packer/plan/rollout/*.py",),

@@ -41,7 +41,8 @@ class Reach:
         found = set().union(*(reached.get(line, ()) for line in lines))
         if not found and self.runs_at_import(mutant, checkout):
             found = set(self.seconds)
-        chosen, spent = [], 0.0
+        chosen: list[str] = []
+        spent = 0.0
         for test in sorted(found, key=lambda one: (self.seconds[one], one)):
             spent += self.seconds[test]
             if chosen and spent > MOST_SECONDS:

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from benchmarks.mutation.child import Ending, in_child, limit_seconds
+from benchmarks.mutation.part import Part
 
 _HEAVY = (
     "hypothesis",
@@ -32,6 +33,7 @@ _HEAVY = (
     "ortools.sat.python.cp_model",
     "ortools.linear_solver.pywraplp",
 )
+_LOWEST_PRIORITY = 19
 _PYTEST = (
     "-q",
     "-p",
@@ -40,8 +42,6 @@ _PYTEST = (
     "-W",
     "ignore::pytest.PytestAssertRewriteWarning",
 )
-_MOST_PARAMETERS = 12
-"""Sets of parameters of one test that are tried, evenly chosen."""
 
 
 def import_heavy_libraries() -> None:
@@ -67,8 +67,8 @@ def import_heavy_libraries() -> None:
 class WarmTests:
     """A pytest session that, once it has collected, lets ``work`` run tests in children."""
 
-    def __init__(self, work: "Callable[[WarmTests], None]") -> None:
-        self._work = work
+    def __init__(self, work: "Callable[[WarmTests], None]", most_parameters: int) -> None:
+        self._work, self._most_parameters = work, most_parameters
         self._items: dict[str, pytest.Item] = {}
         self._functions: dict[str, list[FunctionType]] = {}
         self._has_failed = False
@@ -86,8 +86,8 @@ class WarmTests:
         for item in session.items:
             by_function[item.nodeid.partition("[")[0]].append(item)
         for items in by_function.values():
-            step = max(1.0, len(items) / _MOST_PARAMETERS)
-            chosen = {int(number * step) for number in range(_MOST_PARAMETERS)}
+            step = max(1.0, len(items) / self._most_parameters)
+            chosen = {int(number * step) for number in range(self._most_parameters)}
             for position, item in enumerate(items):
                 if position in chosen:
                     self._items[item.nodeid] = item
@@ -115,22 +115,22 @@ class WarmTests:
     def pass_all(self, tests: Sequence[str], usual: Mapping[str, float]) -> bool:
         """Whether these tests run and pass, one after the other until one does not. In a child.
 
-        A test that takes five times its usual seconds and five more ends the child.
+        A test that takes ten times its usual seconds and one more ends the child.
         """
         self._has_failed = self._has_skipped = False
         items = [self._items[test] for test in tests]
         for item, following in zip(items, [*items[1:], None], strict=True):
-            limit_seconds(5 * usual.get(item.nodeid, 100.0) + 5)
+            limit_seconds(10 * usual.get(item.nodeid, 60.0) + 1)
             item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
             if self._has_failed:
                 return False
         return not (self._has_skipped and len(items) == 1)
 
 
-def collect(tests: Sequence[str], work: Callable[[WarmTests], None], log: Path) -> None:
-    """Collect tests, then let ``work`` run them; pytest's own words go to a log."""
+def collect(part: Part, work: Callable[[WarmTests], None], log: Path) -> None:
+    """Collect a part's tests, then let ``work`` run them; pytest's own words go to a log."""
     with _silence(log):
-        pytest.main([*_PYTEST, *tests], plugins=[WarmTests(work)])
+        pytest.main([*_PYTEST, *part.tests], plugins=[WarmTests(work, part.most_parameters)])
 
 
 def survives_exchanged(
@@ -143,6 +143,7 @@ def survives_exchanged(
     codes, functions = _codes(_compiled(changed, path)), warm.functions(path)
 
     def trial() -> bool | None:
+        os.nice(_LOWEST_PRIORITY)
         return warm.pass_all(tests, usual) if _exchange(functions, codes) else None
 
     ending, answer = in_child(trial, 10 + 5 * sum(usual[test] for test in tests))
@@ -156,6 +157,7 @@ def survives_imported(
     loader = _Changed(path, name, _compiled(changed, path))
 
     def trial() -> bool:
+        os.nice(_LOWEST_PRIORITY)
         with _silence(log):
             sys.meta_path.insert(0, loader)
             status = pytest.main(["-x", *_PYTEST, *tests])
