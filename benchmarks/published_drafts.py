@@ -12,9 +12,10 @@ from packer.domain.speculation import USUAL_ACCEPTANCE, Drafter, Speculation
 from packer.memory.estimate import estimate_memory
 from packer.memory.result import MemoryEstimate
 from packer.memory.visible_card import visible_card
+from packer.performance.server_work import ServerWork, server_work
 from packer.performance.speculation import tokens_per_cycle
 from packer.performance.speculation_choice import SpeculationVerdict, judge_speculation
-from packer.performance.step import ServerWork, decode_step, server_work
+from packer.performance.step import decode_step
 
 _QUANTIZATION = "Q4_K_M"
 _CONTEXT = 4096

@@ -11,12 +11,12 @@ from packer.domain.speculation import NO_SPECULATION, Drafter, Speculation
 from packer.memory.estimate import estimate_memory
 from packer.memory.result import MemoryEstimate
 from packer.memory.visible_card import visible_card
+from packer.performance.server_work import server_work
 from packer.performance.speculation_choice import (
     SpeculationVerdict,
     choose_speculation,
     judge_speculation,
 )
-from packer.performance.step import server_work
 from packer.units import KIB, MIB
 
 _QUANTIZATION = "IQ3_XXS"

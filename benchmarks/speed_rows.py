@@ -14,13 +14,10 @@ from packer.domain.model import ModelFile
 from packer.domain.server_options import ServerOptions
 from packer.memory.layer_split import layer_devices
 from packer.memory.result import Card
-from packer.performance.step import (
-    ServerWork,
-    StepSeconds,
-    decode_step,
-    prompt_seconds,
-    server_work,
-)
+from packer.performance.prompt import prompt_seconds
+from packer.performance.server_work import ServerWork, server_work
+from packer.performance.step import decode_step
+from packer.performance.step_seconds import StepSeconds
 
 ROWS = Path(__file__).resolve().parents[1] / "tests/data/performance/rows.csv.gz"
 # Middles of figures that were compiled from rows we do not hold.
