@@ -33,11 +33,12 @@ from packer.api.estimating import (
 )
 from packer.api.fleet_calibrating import written_calibration
 from packer.api.host_services import host_guarantees, host_services, render_host_services
-from packer.api.inputs import Input, load
+from packer.api.inputs import Input, load, load_live
 from packer.api.inspecting import cache_costs, inspect, largest_context
 from packer.api.live_inventory import InventoryText, live_inventory
 from packer.api.manifests import guarantees, manifests, render
 from packer.api.measurements import Calibration
+from packer.api.plan_sources import PlanSources
 from packer.api.planning import plan
 from packer.api.price_books import PriceUpdate, read_price_book, update_prices
 from packer.api.process_speed import ServerEstimate, SpeedQuestion
@@ -49,6 +50,7 @@ from packer.api.reports import (
     report_difference,
     schema_text,
 )
+from packer.api.running_fleet import running_fleet
 from packer.api.saved_plan import (
     explain,
     moves_text,
@@ -56,20 +58,24 @@ from packer.api.saved_plan import (
     plan_text,
     plan_yaml,
     read_plan,
+    replan_text,
     save,
 )
 from packer.api.solving import solve, verify
 from packer.api.speed_calibrating import MeasuredServer, calibrate_speed
 from packer.api.sweeping import sweep, sweep_table
 from packer.api.verifying import Verification, verification_text, verify_fleet
+from packer.api.watching import Changes, watched
 
 __all__ = [
     "Calibration",
+    "Changes",
     "Compared",
     "Input",
     "InventoryText",
     "LiveDifference",
     "MeasuredServer",
+    "PlanSources",
     "PriceUpdate",
     "ServerEstimate",
     "SpeedQuestion",
@@ -101,6 +107,7 @@ __all__ = [
     "largest_context",
     "live_inventory",
     "load",
+    "load_live",
     "manifests",
     "moves_text",
     "order_of",
@@ -115,11 +122,13 @@ __all__ = [
     "read_price_book",
     "render",
     "render_host_services",
+    "replan_text",
     "report",
     "report_difference",
     "risk",
     "risk_text",
     "rollout_text",
+    "running_fleet",
     "save",
     "schema_text",
     "solve",
@@ -129,5 +138,6 @@ __all__ = [
     "verification_text",
     "verify",
     "verify_fleet",
+    "watched",
     "written_calibration",
 ]

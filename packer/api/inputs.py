@@ -46,12 +46,50 @@ def load(
     Raises:
         InvalidInput: Everything that is wrong with any file, at once.
     """
+    paths = [fleet, inventory, *([prices] if prices else [])]
+    return _loaded(*read_sources(paths), currency=currency)
+
+
+def load_live(
+    fleet: str | Path,
+    prices: str | Path = "",
+    *,
+    context: str = "",
+    kubeconfig: str = "",
+    currency: str = "",
+) -> Input:
+    """The fleet of a file and the inventory of a live cluster, less what others hold there.
+
+    Args:
+        fleet: What must be served; what runs of it already counts as free.
+        prices: The user's price book; a cluster tells no prices.
+        context: Context of the kubeconfig; empty takes the current one.
+        kubeconfig: File; empty takes ``KUBECONFIG``, then ``~/.kube/config``.
+        currency: Of every price; as for ``load``.
+
+    Raises:
+        InvalidInput: Everything that is wrong with a file, or the cluster cannot be described.
+        Unreachable: The cluster does not answer.
+    """
+    from packer.api.live_inventory import live_inventory
+    from packer.spec.fleet_file import fleet_name
+    from packer.spec.inputs import Source
+
+    asked, *book = read_sources([fleet, *([prices] if prices else [])])
+    name = fleet_name(asked.text, asked.file)
+    found = live_inventory(context=context, kubeconfig=kubeconfig, replaced=name)
+    return _loaded(asked, Source(found.text, "<cluster>"), *book, currency=currency)
+
+
+def _loaded(
+    asked_source: "Source",
+    inventory_source: "Source",
+    *book_source: "Source",
+    currency: str,
+) -> Input:
     from packer.api.price_books import parse_price_book, with_book
     from packer.spec.inputs import read_inputs
 
-    asked_source, inventory_source, *book_source = read_sources(
-        [fleet, inventory, *([prices] if prices else [])]
-    )
     book = parse_price_book(str(book_source[0].text), book_source[0].file) if book_source else None
     asked, read = read_inputs(asked_source, inventory_source, with_book(lookups(), book))
     if book is not None or currency:

@@ -13,6 +13,7 @@ from packer.api.inputs import Input
 if TYPE_CHECKING:
     from packer.api.measurements import Calibration
     from packer.plan.plan import Plan
+    from packer.plan.running import RunningFleet
     from packer.plan.tools import Facts, Tools
     from packer.solver.outcome import Progress
 
@@ -26,7 +27,7 @@ def plan(
     workers: int = 2,
     effort: float = 1.0,
     progress: "Callable[[Progress], None] | None" = None,
-    current: "Plan | None" = None,
+    current: "Plan | RunningFleet | None" = None,
     max_moves: int | None = None,
     move_weight: float | None = None,
     calibration: "Calibration | None" = None,
@@ -42,7 +43,7 @@ def plan(
         workers: Solver threads.
         effort: Deterministic work per phase of the solver; 1 is meant for a minute on two cores.
         progress: Told about phases, incumbents and bounds.
-        current: The plan that runs now; what need not move stays.
+        current: What runs now, as a plan or as read from a cluster; what need not move stays.
         max_moves: Most running replicas that may move or stop.
         move_weight: Cards (or money per hour) that moving one GiB of weights is worth, weighed
             against the objective; None puts the objective first.

@@ -58,6 +58,13 @@ def moves_text(plan: "Plan") -> str:
     return moves_note(plan.moves) if plan.moves else ""
 
 
+def replan_text(old: "Plan", new: "Plan") -> str:
+    """What a new plan changes of what runs, with cards and cost beside those of the last plan."""
+    from packer.report.replan_text import replan_text as text_of
+
+    return text_of(old, new)
+
+
 def explain(plan: "Plan", workload: str) -> str:
     """Why a workload runs where it does, what was refused, and what would save a card."""
     from packer.plan.explanation import explain_workload

@@ -15,7 +15,7 @@ from packer.cluster.likeness import unlike
 from packer.cluster.listing import listed
 from packer.cluster.object_kinds import CLAIM, DEPLOYMENT, KINDS, POD, REPLICA_SET, Kind
 from packer.cluster.plan_objects import LivePlan, find_object
-from packer.cluster.servers import BYTES, HOST_BYTES, INSTANCE, LEAVING, Server, is_ready
+from packer.cluster.servers import BYTES, HOST_BYTES, INSTANCE, LEAVING, PLACED, Server, is_ready
 from packer.cluster.writing import Writer
 from packer.errors import InvalidInput, Problem
 from packer.plan.rollout.step import Rollout, Step, StepKind
@@ -148,7 +148,7 @@ class Carrier:
         """
         meta = old.body["metadata"]
         annotations = meta.get("annotations") or {}
-        kept = {key: annotations[key] for key in (BYTES, HOST_BYTES) if key in annotations}
+        kept = {key: annotations[key] for key in (BYTES, HOST_BYTES, PLACED) if key in annotations}
         pods = self._labelled(POD, old.instance)
         for pod in pods:
             mark = {"labels": {LEAVING: name}, "annotations": kept}

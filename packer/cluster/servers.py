@@ -9,6 +9,8 @@ from packer.plan.rollout.change import HOST, Occupancy, Place
 NODE = "gpu-packer/node"
 BYTES = "gpu-packer/planned-bytes"
 HOST_BYTES = "gpu-packer/planned-host-bytes"
+PLACED = "gpu-packer/placed"
+"""Which replicas a server is, as ``packer.plan.running_text`` writes them."""
 INSTANCE = "app.kubernetes.io/instance"
 LEAVING = "gpu-packer/leaving"
 """Label of a pod that goes on until its successor answers: name of the server it belonged to."""
@@ -129,15 +131,20 @@ def parse_planned(text: str) -> dict[int, int]:
     return {int(card.removeprefix("gpu")): int(held) for card, _, held in pairs}
 
 
-def _node(labels: Mapping[str, str], spec: Json) -> str:
-    """Planned node: the one that pods are bound to by name, else the label of a node made up."""
+def bound_node(spec: Json) -> str:
+    """Node that a pod is bound to by name; empty where it is not."""
     affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
     required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
     for term in required.get("nodeSelectorTerms") or ():
         for field in term.get("matchFields") or ():
             if field["key"] == "metadata.name":
                 return str(field["values"][0])
-    return labels.get(NODE, "")
+    return ""
+
+
+def _node(labels: Mapping[str, str], spec: Json) -> str:
+    """Planned node: the one that pods are bound to by name, else the label of a node made up."""
+    return bound_node(spec) or labels.get(NODE, "")
 
 
 def _workloads(labels: Mapping[str, str]) -> frozenset[str]:

@@ -1,15 +1,13 @@
 """Whether what runs is what was planned: pods, cards, command lines, as the API server tells."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from packer.cluster.claims import claim_of
 from packer.cluster.connection import Connection, Json
-from packer.cluster.devices import DeviceId, complete_devices, slice_of
-from packer.cluster.listing import listed, served
-from packer.cluster.object_kinds import CLAIM, DEPLOYMENT, POD
+from packer.cluster.given_cards import given_cards
+from packer.cluster.listing import listed
+from packer.cluster.object_kinds import DEPLOYMENT, POD
 from packer.cluster.ownership import MANAGED_BY, MANAGER, PART_OF
-from packer.cluster.reading import RESOURCE_API
 from packer.cluster.servers import INSTANCE, Server, is_ready, server_of
 from packer.plan.finding import Finding
 from packer.plan.plan import Plan
@@ -41,7 +39,7 @@ def running_pods(
 
 
 def verify_pods(
-    cluster: Connection, plan: Plan, namespace: str, pods: Iterable[RunningPod]
+    cluster: Connection, plan: Plan, namespace: str, pods: Sequence[RunningPod]
 ) -> Iterator[Finding]:
     """Findings of every server: whether it is ready, where, on which cards, with which flags."""
     uuids = {
@@ -50,7 +48,7 @@ def verify_pods(
         for card in node.cards
         if card.uuid
     }
-    given = _given_cards(cluster, namespace)
+    given = given_cards(cluster, namespace, [one.pod for one in pods if one.pod])
     for one in pods:
         if one.pod is None:
             yield Finding(one.server.name, "pod", "1", "none, or several", False)
@@ -81,17 +79,3 @@ def _findings(
 
 def _shown(value: object) -> str:
     return " ".join(value) if isinstance(value, list) else str(value)
-
-
-def _given_cards(cluster: Connection, namespace: str) -> dict[str, tuple[str, ...]]:
-    """Pod UID → UUIDs of the cards its claims were given."""
-    if not served(cluster, RESOURCE_API):
-        return {}
-    devices, _ = complete_devices(listed(cluster, f"{RESOURCE_API}/resourceslices", slice_of))
-    uuids: dict[DeviceId, str] = {device.id: device.uuid for device in devices}
-    given: dict[str, tuple[str, ...]] = {}
-    for claim in listed(cluster, CLAIM.collection(namespace), claim_of):
-        cards = tuple(uuids.get(one.device, one.device.device) for one in claim.holdings)
-        for pod in claim.pods:
-            given[pod] = given.get(pod, ()) + cards
-    return given

@@ -1,6 +1,7 @@
 """Deployments: one pod each, stopped before its successor starts."""
 
 from packer.kubernetes_objects.labels import (
+    PLACED,
     PLAN_HASH,
     PLANNED_BYTES,
     PLANNED_HOST_BYTES,
@@ -15,6 +16,7 @@ from packer.kubernetes_objects.probes import startup_seconds
 from packer.kubernetes_objects.server import Server
 from packer.kubernetes_objects.yaml_text import KubernetesObject
 from packer.plan.plan import Plan
+from packer.plan.running_text import running_text
 
 _SCHEDULING_SECONDS = 600
 """Time for image pull and scheduling before a roll-out counts as stuck [s]."""
@@ -25,14 +27,15 @@ def deployment(
 ) -> KubernetesObject:
     """Deployment of one server.
 
-    The plan's hash and bytes stand on the Deployment, not on its pods: a new plan must not restart
-    pods it leaves as they are.
+    The plan's hash, bytes and placement stand on the Deployment, not on its pods: a new plan must
+    not restart pods it leaves as they are.
     """
     startup = startup_seconds(server.group, options)
     annotations = {
         PLAN_HASH: plan_hash,
         PLANNED_BYTES: planned_bytes(server.placements),
         PLANNED_HOST_BYTES: str(sum(p.host.total_bytes for p in server.placements)),
+        PLACED: running_text(server.placements, _uuids(server)),
     }
     return {
         "apiVersion": "apps/v1",
@@ -53,3 +56,11 @@ def deployment(
             "template": pod_template(plan, server, options),
         },
     }
+
+
+def _uuids(server: Server) -> dict[tuple[str, int], str]:
+    """UUIDs of the cards that the plan names."""
+    group = server.group
+    if not group.is_pinned:
+        return {}
+    return {(group.node.name, card.index): card.uuid for card in group.cards}

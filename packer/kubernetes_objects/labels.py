@@ -16,6 +16,7 @@ PART_OF = "app.kubernetes.io/part-of"
 PLAN_HASH = "gpu-packer/plan-sha256"
 PLANNED_BYTES = "gpu-packer/planned-bytes"
 PLANNED_HOST_BYTES = "gpu-packer/planned-host-bytes"
+PLACED = "gpu-packer/placed"
 
 
 def workload_label(workload: str) -> str:

@@ -11,8 +11,9 @@ from packer.plan.baselines import baselines, only_bound
 from packer.plan.building import node_budgets, placements_of, price_of
 from packer.plan.demand_notes import counts_note, demand_notes
 from packer.plan.moves import moves_between, running_replicas
-from packer.plan.plan import Baselines, Placement, Plan, Policy, ServerImageUsed, Status
+from packer.plan.plan import Baselines, Plan, Policy, ServerImageUsed, Status
 from packer.plan.replica_choice import Trial
+from packer.plan.running import Running
 from packer.plan.summaries import Questions, summaries
 from packer.plan.tools import Facts, Tools
 from packer.solver.assignment import Assignment, in_card_order
@@ -39,7 +40,7 @@ class Decision:
     sets: tuple[CandidateSet, ...]
     offers: tuple[Offer, ...]
     solution: Solution
-    current: tuple[Placement, ...] = ()
+    current: tuple[Running, ...] = ()
     brief: bool = False
     trials: tuple[Trial, ...] = ()
     counts: tuple[tuple[str, tuple[int, ...]], ...] = ()

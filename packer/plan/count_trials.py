@@ -7,7 +7,6 @@ from functools import partial
 from packer.domain.node import Inventory
 from packer.domain.workload import Fleet
 from packer.plan.moves import running_replicas
-from packer.plan.plan import Placement
 from packer.plan.replica_choice import (
     Counts,
     Trial,
@@ -15,6 +14,7 @@ from packer.plan.replica_choice import (
     relaxed_instance,
     with_counts,
 )
+from packer.plan.running import Running
 from packer.solver.candidate import CandidateSet
 from packer.solver.fleet_instance import FleetInstance, fleet_instance
 from packer.solver.outcome import Progress, Solution, Status
@@ -32,14 +32,14 @@ class Weighing:
 
     inventory: Inventory
     limits: Limits
-    current: tuple[Placement, ...]
+    current: tuple[Running, ...]
     move_weight: float | None
 
     def packed(
         self,
         fleet: Fleet,
         sets: Sequence[CandidateSet],
-        current: tuple[Placement, ...] | None = None,
+        current: tuple[Running, ...] | None = None,
     ) -> FleetInstance:
         """The instance that prefers what runs now, or what is given."""
         weighs = self.move_weight is not None
@@ -121,7 +121,7 @@ def _relaxed(fleet: Fleet, families: Sequence[Sequence[CandidateSet]], weigh: We
     return solve(instance, replace(weigh.limits, max_moves=None), None)
 
 
-def _from_current(packed: FleetInstance, current: tuple[Placement, ...]) -> FleetInstance:
+def _from_current(packed: FleetInstance, current: tuple[Running, ...]) -> FleetInstance:
     """The instance that prefers what runs now."""
     if not current:
         return packed

@@ -3,31 +3,32 @@
 from collections.abc import Iterable, Sequence
 
 from packer.plan.plan import MovedReplica, Moves, Placement
+from packer.plan.running import Running, RunningPlacement, command_sha256, running_placements
 from packer.solver.running_state import RunningReplica
 
 
-def running_replicas(placements: Iterable[Placement]) -> tuple[RunningReplica, ...]:
-    """Placements of a plan as the state a new plan starts from."""
+def running_replicas(placements: Iterable[Running]) -> tuple[RunningReplica, ...]:
+    """What runs now, as the state a new plan starts from."""
     return tuple(
         RunningReplica(
             workload=one.workload,
             replica=one.replica,
-            model=one.variant.model,
-            cache_type=one.variant.cache_type_k,
+            model=one.model,
+            cache_type=one.cache_type,
             node=one.node,
             gpus=one.gpus,
-            layers_per_gpu=one.variant.layers_per_gpu,
+            layers_per_gpu=one.layers_per_gpu,
         )
-        for one in placements
+        for one in running_placements(placements)
     )
 
 
-def moves_between(old: Sequence[Placement], new: Sequence[Placement]) -> Moves:
+def moves_between(old: Sequence[Running], new: Sequence[Placement]) -> Moves:
     """Replicas that stay, move, start and stop. Exact.
 
     A replica stays when its node, its cards and its command line are the same.
     """
-    before = {(one.workload, one.replica): one for one in old}
+    before = {(one.workload, one.replica): one for one in running_placements(old)}
     after = {(one.workload, one.replica): one for one in new}
     both = [key for key in after if key in before]
     moved = [key for key in both if not _same(before[key], after[key])]
@@ -48,8 +49,9 @@ def moves_between(old: Sequence[Placement], new: Sequence[Placement]) -> Moves:
     )
 
 
-def _same(old: Placement, new: Placement) -> bool:
-    return (old.node, old.gpus, old.argv) == (new.node, new.gpus, new.argv)
+def _same(old: RunningPlacement, new: Placement) -> bool:
+    place = (old.node, old.gpus) == (new.node, new.gpus)
+    return place and old.command_sha256 == command_sha256(new.argv)
 
 
 def moves_note(moves: Moves) -> str:

@@ -12,8 +12,9 @@ from packer.plan.assembly import Decision, assemble
 from packer.plan.audit import audit
 from packer.plan.conflict import reasons, refusals, relaxations
 from packer.plan.count_trials import Weighing, none_has_a_plan, over_all_counts, packed_counts
-from packer.plan.plan import Placement, Plan
+from packer.plan.plan import Plan
 from packer.plan.replica_choice import Trial, best_trial, counts_to_try, with_slots
+from packer.plan.running import Running
 from packer.plan.tools import Facts, Tools
 from packer.solver.candidates import (
     CandidateSet,
@@ -40,7 +41,7 @@ def make_plan(
     *,
     limits: Limits,
     progress: Callable[[Progress], None] | None = None,
-    current: tuple[Placement, ...] = (),
+    current: tuple[Running, ...] = (),
     move_weight: float | None = None,
     brief: bool = False,
 ) -> Plan:

@@ -60,6 +60,18 @@ def read_fleet(
     )
 
 
+def fleet_name(text: str | bytes, file: str) -> str:
+    """Name of the fleet in a file; empty where it has none, which ``read_fleet`` tells.
+
+    Raises:
+        InvalidInput: The file holds no fleet.
+    """
+    plain = read_document(text, file, "Fleet").plain()
+    metadata = plain.get("metadata") if isinstance(plain, dict) else None
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return name if isinstance(name, str) else ""
+
+
 def _build(image: ServerImageEntry, document: Document, problems: list[Problem]) -> str:
     """The llama.cpp build, said or read from the image's tag; they may not contradict."""
     match = _BUILD_IN_TAG.search(image.image)

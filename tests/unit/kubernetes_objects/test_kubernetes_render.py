@@ -10,6 +10,7 @@ from packer.domain.node import Sharing
 from packer.kubernetes_objects.guarantees import describe_guarantees
 from packer.kubernetes_objects.plan_hash import plan_sha256
 from packer.kubernetes_objects.render import render
+from packer.plan.running_text import running_text
 from tests.rendered_plans import SAMPLE_OPTIONS, documents, live, of_kind, strings
 from tests.sample_plans import company_plan, tiny_plan
 
@@ -70,6 +71,7 @@ def test_deployments_carry_the_plans_hash_and_bytes() -> None:
         "gpu-packer/plan-sha256": plan_sha256(plan),
         "gpu-packer/planned-bytes": f"gpu0={first},gpu1={second}",
         "gpu-packer/planned-host-bytes": str(plan.placements[0].host.total_bytes),
+        "gpu-packer/placed": running_text(plan.placements[:1], {}),
     }
 
 
