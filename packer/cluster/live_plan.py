@@ -47,7 +47,7 @@ def read_running_fleet(cluster: Connection, fleet: str, namespace: str) -> Runni
         namespace: Where its servers are.
 
     Raises:
-        InvalidInput: P1033 nothing runs, P1034 objects do not say what they are, P1035 somebody
+        InvalidInput: P1036 nothing runs, P1034 objects do not say what they are, P1035 somebody
             changed them; all at once. Or rights are missing.
         Unreachable: The cluster does not answer.
     """
@@ -180,7 +180,7 @@ def _nothing(fleet: str, namespace: str, found: Iterable[Json]) -> Problem:
     there = ", ".join(f"{name} ({count} servers)" for name, count in sorted(others.items()))
     why = f"the plans that run there: {there}" if there else "no plan of gpu-packer runs there"
     title = f"nothing of the fleet {fleet} runs in the namespace {namespace}"
-    return Problem("P1033", title, None, why, "choose another --namespace, or leave --from out")
+    return Problem("P1036", title, None, why, "choose another --namespace, or leave --from out")
 
 
 def _unread(body: Json, why: str) -> Problem:

@@ -130,7 +130,7 @@ def test_the_command_reads_inventory_and_state(
     other.write_text(Path(asked).read_text().replace("{name: small}", "{name: other}"))
     assert run(["plan", "-f", str(other), "-i", "live", *live.at, "--from", "live"]) == 2
     said = capsys.readouterr().err
-    assert "error[P1033]: nothing of the fleet other runs in the namespace llm" in said
+    assert "error[P1036]: nothing of the fleet other runs in the namespace llm" in said
     assert "the plans that run there: small (1 servers)" in said
     assert run([*command, "--from", "live", "-n", "elsewhere"]) == 2
     assert "no plan of gpu-packer runs there" in capsys.readouterr().err
