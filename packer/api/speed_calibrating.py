@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from packer.domain.model import ModelFile
     from packer.domain.server_options import ServerOptions
     from packer.llamacpp.measured_run import BenchSetup, MeasuredRun
-    from packer.performance.step import ServerWork
+    from packer.performance.server_work import ServerWork
 
 NO_GPU = "none"
 """What ``--gpu`` says of a run on the CPU alone."""
@@ -87,7 +87,8 @@ class _Bench:
     def measurement(self, run: "MeasuredRun") -> SpeedMeasurement:
         """One run beside its prediction."""
         from packer.performance.constants import speed_constants
-        from packer.performance.step import decode_step, prompt_seconds
+        from packer.performance.prompt import prompt_seconds
+        from packer.performance.step import decode_step
 
         model, work, build = self._work(run)
         slots = run.slots or self.server.slots or 1
@@ -128,7 +129,7 @@ class _Bench:
     def _work(self, run: "MeasuredRun") -> "tuple[ModelFile, ServerWork, str]":
         """Model, its work on the cards that were measured, and the build."""
         from packer.memory.estimate import estimate_memory
-        from packer.performance.step import server_work
+        from packer.performance.server_work import server_work
 
         problems = tuple(self._unsaid(run))
         if problems:

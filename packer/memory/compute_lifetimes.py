@@ -82,7 +82,8 @@ class _Walk:
         for node in nodes:
             met += node.is_input
             for source in node.sources:
-                self._place(source)
+                if not source.is_owned:
+                    self._place(source)
             self._place(node)
             for source in node.sources:
                 source.uses -= 1

@@ -122,6 +122,7 @@ def context_memory(
         is_own_model: Whether the weights belong to this context.
         adapters: Headers of the LoRA adapters it applies.
     """
+
     def sized() -> ContextMemory:
         placed = place_context(model, sizes, context, options, cards, is_own_model=is_own_model)
         with _missing_tensors_named(model, is_nextn=context.is_nextn):

@@ -1,7 +1,10 @@
-"""Delays that are zero or exponential, and the sum of two of them."""
+"""Delays that are zero or exponential, and whom the sum of two of them makes late."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp
+from math import exp, inf
+
+from packer.performance.request_load import PromptSize
 
 _ALIKE = 1e-6
 
@@ -30,10 +33,29 @@ class TwoDelays:
         self._two = two.chance - both - apart * two.mean
         self._both = 0.0
 
-    def exceeds(self, seconds: float) -> float:
-        """Probability that they exceed so many seconds, more than none."""
-        first, second = exp(-seconds * self._first), exp(-seconds * self._second)
-        late = self._one * first + self._two * second
-        if self._is_alike:
-            late += self._both * first * (1 + seconds * self._first)
+    def late(
+        self, prompts: Sequence[PromptSize], seconds: float, step: float, most: float = inf
+    ) -> float:
+        """Share of requests that the delays and their own prompt make later than some seconds.
+
+        Args:
+            prompts: Their sizes.
+            seconds: From arrival on.
+            step: Seconds of a step, one of which follows every batch of a prompt.
+            most: Share from which on more need not be told apart: any above it is the answer then.
+        """
+        first, second, one, two = self._first, self._second, self._one, self._two
+        late = 0.0
+        for weight, own, batches in prompts:
+            rest = seconds - own - batches * step
+            if rest <= 0:
+                late += weight
+            elif self._is_alike:
+                gone = exp(-rest * first)
+                both = self._both * gone * (1 + rest * first)
+                late += weight * (one * gone + two * exp(-rest * second) + both)
+            else:
+                late += weight * (one * exp(-rest * first) + two * exp(-rest * second))
+            if late > most:
+                break
         return late

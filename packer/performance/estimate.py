@@ -15,14 +15,10 @@ from packer.performance.figure import Figure, SpeedBasis
 from packer.performance.learnt import Learnt
 from packer.performance.load_time import load_seconds
 from packer.performance.processor import processor_of
-from packer.performance.step import (
-    ServerWork,
-    StepSeconds,
-    bandwidth_limit,
-    decode_step,
-    prompt_seconds,
-    server_work,
-)
+from packer.performance.prompt import prompt_seconds
+from packer.performance.server_work import ServerWork, server_work
+from packer.performance.step import bandwidth_limit, decode_step
+from packer.performance.step_seconds import StepSeconds
 
 
 @dataclass(frozen=True)

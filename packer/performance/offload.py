@@ -1,6 +1,7 @@
 """Layers and experts on the CPU: how fast the node's memory delivers them."""
 
 from packer.performance.constants import speed_constants
+from packer.performance.model_reads import ModelReads
 from packer.performance.placement import DeviceReads
 
 USUAL_HOST_BYTES_PER_SECOND = 76_800_000_000
@@ -34,6 +35,15 @@ def host_seconds(host: DeviceReads, experts_share: float, bytes_per_second: floa
         + host.layers * constants.number("host_layer_seconds")
         + host.expert_layers * constants.number("host_experts_seconds")
     )
+
+
+def host_step_seconds(
+    host: DeviceReads, reads: ModelReads, experts_share: float, tokens: int, bytes_per_second: float
+) -> float:
+    """Seconds of the CPU's part for some tokens: reading or computing, what takes longer [s]."""
+    flops = 2.0 * tokens * (host.parameters + host.expert_parameters * reads.share_used)
+    computed = flops / speed_constants().number("host_flops_per_second")
+    return max(computed, host_seconds(host, experts_share, bytes_per_second))
 
 
 def streaming_seconds(host: DeviceReads, experts_share: float) -> float:

@@ -4,6 +4,7 @@ import re
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from packer.domain.model import ModelFile
 from packer.domain.server_options import ServerOptions
@@ -43,6 +44,15 @@ class DeviceReads:
     cached: list[LayerReads] = field(default_factory=list)
     state_bytes: int = 0
     scanned_bytes: int = 0
+
+    @cached_property
+    def cached_kinds(self) -> tuple[tuple[LayerReads, int], ...]:
+        """One of the layers whose cache is here for each kind of cache, and how many there are."""
+        kinds: dict[tuple[int, int, int, int], list[LayerReads]] = {}
+        for layer in self.cached:
+            key = (layer.key, layer.value, layer.window, layer.attention_width)
+            kinds.setdefault(key, []).append(layer)
+        return tuple((alike[0], len(alike)) for alike in kinds.values())
 
     def add_layer(self, layer: LayerReads) -> None:
         """Count a whole layer in."""

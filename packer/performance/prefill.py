@@ -1,5 +1,7 @@
 """Seconds to read a prompt on one card: arithmetic of large batches, attention, weights."""
 
+from collections.abc import Sequence
+
 from packer.performance.constants import CardConstants, speed_constants
 from packer.performance.decode import launch_seconds, weight_seconds
 from packer.performance.model_reads import LayerReads, ModelReads
@@ -35,24 +37,32 @@ def batch_seconds(
 
 
 def attention_seconds(
-    layers: list[LayerReads],
+    layers: Sequence[tuple[LayerReads, int]],
     tokens: float,
     depth: float,
     card: CardConstants,
     has_flash_attention: bool,
 ) -> float:
-    """Seconds of attention for ``tokens`` at a mean ``depth`` [s]. Estimate."""
+    """Seconds of attention for ``tokens`` at a mean ``depth`` [s]. Estimate.
+
+    Args:
+        layers: Layers that attend, and how many there are of each.
+        tokens: Tokens of the prompt.
+        depth: Mean tokens each of them sees.
+        card: Constants of the GPU.
+        has_flash_attention: Whether attention runs fused.
+    """
     flops = attention_flops(layers, tokens, depth)
     name = "attention_share" if has_flash_attention else "plain_attention_share"
     return flops / (card.flops_per_second * speed_constants().number(name))
 
 
-def attention_flops(layers: list[LayerReads], tokens: float, depth: float) -> float:
+def attention_flops(layers: Sequence[tuple[LayerReads, int]], tokens: float, depth: float) -> float:
     """Arithmetic of attention for ``tokens`` at a mean ``depth``. Exact."""
     flops = 0.0
-    for layer in layers:
+    for layer, count in layers:
         seen = min(depth, layer.window) if layer.window else depth
-        flops += 4.0 * layer.attention_width * seen * tokens
+        flops += 4.0 * layer.attention_width * seen * tokens * count
     return flops
 
 

@@ -132,14 +132,7 @@ class ServerQueue:
         """
         if self._waits is None:
             self._waits = TwoDelays(self.slot_wait, self.prompt_wait)
-        step, exceeds = self._step, self._waits.exceeds
-        late = 0.0
-        for weight, own, batches in self.load.prompts:
-            rest = seconds - own - batches * step
-            late += weight * (exceeds(rest) if rest > 0 else 1.0)
-            if late > most:
-                break
-        return late
+        return self._waits.late(self.load.prompts, seconds, self._step, most)
 
     def first_token_seconds(self, share: float = TAIL) -> float:
         """Seconds from arrival to first token that ``share`` of all requests stay within [s]."""

@@ -14,11 +14,12 @@ from packer.performance.figure import Figure
 from packer.performance.queueing import ServerQueue
 from packer.performance.request_load import RequestLoad, mean_depth, request_load
 from packer.performance.request_mix import within_context
+from packer.performance.server_work import ServerWork, server_work
 from packer.performance.serving_goal import ServerDemand
 from packer.performance.serving_times import serving_times
 from packer.performance.speculation import tokens_per_cycle
 from packer.performance.speculation_choice import cycle_seconds
-from packer.performance.step import ServerWork, decode_step, server_work
+from packer.performance.step import decode_step
 from packer.performance.tokens_in_flight import tokens_in_flight
 
 _UNSURE_GAIN = 0.2

@@ -11,6 +11,8 @@ from packer.performance.service_times import ServiceTimes, interpolated_along
 
 _PROMPT_SIZES = 16
 """Prompts are grouped into as many for the distribution of the first token."""
+_FEW_SLOTS = 8
+"""Steps of as many slots are learnt at once: most servers are asked about them all."""
 
 
 class PromptSize(NamedTuple):
@@ -73,8 +75,9 @@ class RequestLoad:
         return []
 
     def _learn(self, busy: int) -> None:
-        """Steps and rates up to so many busy slots."""
-        held = range(len(self.known_steps) + 1, busy + 1)
+        """Steps and rates up to so many busy slots, and beyond: more slots will be asked for."""
+        known = len(self.known_steps)
+        held = range(known + 1, max(busy, 2 * known, _FEW_SLOTS) + 1)
         steps = list(interpolated_along(self.service.steps, held))
         self.known_steps.extend(steps)
         prompt, answer = self.prompt, self.answer

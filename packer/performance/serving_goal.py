@@ -40,13 +40,14 @@ def meets_goals(load: RequestLoad, demand: ServerDemand, slots: int, share: floa
 
     A server with half of the time is one with all of it whose clock runs at half speed.
     """
-    queue = ServerQueue(load, demand.rate / share, slots, demand.burstiness)
-    return _reaches(queue, demand.goals, share)
+    rate = demand.rate / share
+    if rate / load.leaving_rate(slots) > HIGHEST_UTILISATION:
+        return False
+    return _reaches(ServerQueue(load, rate, slots, demand.burstiness), demand.goals, share)
 
 
 def _reaches(queue: ServerQueue, goals: Goals, share: float) -> bool:
-    if queue.utilisation > HIGHEST_UTILISATION:
-        return False
+    """Whether a server that is not too busy reaches every goal."""
     speed, wait = goals.decode_tokens_per_second, goals.first_token_p95_seconds
     if speed is not None and queue.decode_tokens_per_second * share < speed:
         return False
@@ -59,10 +60,11 @@ def fewest_slots(
     """Fewest slots that reach the goals with a share of the cards' time; None if no number does."""
     if _is_too_fast(load, demand.goals, share):
         return None
+    rate = demand.rate / share
     for slots in ladder(most):
-        queue = ServerQueue(load, demand.rate / share, slots, demand.burstiness)
-        if queue.utilisation > HIGHEST_UTILISATION:
+        if rate / load.leaving_rate(slots) > HIGHEST_UTILISATION:
             continue
+        queue = ServerQueue(load, rate, slots, demand.burstiness)
         if _reaches(queue, demand.goals, share):
             return slots
         if queue.full_chance < _RARELY:

@@ -2,10 +2,12 @@
 
 from packer.domain.speculation import NO_SPECULATION, Drafter, Speculation
 from packer.performance.calibration import Calibration
+from packer.performance.prompt import prompt_seconds
+from packer.performance.server_work import ServerWork
 from packer.performance.service_times import ServiceTimes
 from packer.performance.speculation import tokens_per_cycle
 from packer.performance.speculation_choice import cycle_seconds
-from packer.performance.step import ServerWork, decode_step, prompt_seconds
+from packer.performance.step import decode_step
 
 _SLOTS = (1, 2, 4, 8, 16, 32, 64)
 """Beyond these a step grows by what each further slot adds."""

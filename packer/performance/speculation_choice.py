@@ -6,12 +6,13 @@ from enum import StrEnum
 
 from packer.domain.speculation import NO_SPECULATION, Drafter, Speculation
 from packer.memory.layer_split import HOST
+from packer.performance.server_work import ServerWork
 from packer.performance.speculation import (
     break_even_acceptance,
     speculative_gain,
     tokens_per_cycle,
 )
-from packer.performance.step import ServerWork, decode_step, nextn_seconds
+from packer.performance.step import decode_step, nextn_seconds
 
 FASTER_DRAFT = 5.0
 """How much faster than the model a draft should be. Source: rule of the published runs on an 8 GB

@@ -98,21 +98,22 @@ def _barred(workload: Workload, gpu: GpuProduct) -> str:
 
 def _undominated(candidates: list[Candidate]) -> Iterator[Candidate]:
     """Candidates that no other of the same product and card count beats in every respect."""
+    alike: dict[tuple[str, int], list[tuple[tuple[int, ...], Candidate]]] = {}
     for one in candidates:
-        if not any(_beats(other, one) for other in candidates):
+        key = one.gpu, len(one.estimate.devices)
+        alike.setdefault(key, []).append((_demands(one), one))
+    for one in candidates:
+        group = alike[one.gpu, len(one.estimate.devices)]
+        mine = next(demands for demands, other in group if other is one)
+        if not any(_beats(other, demands, one, mine) for demands, other in group):
             yield one
 
 
-def _beats(one: Candidate, other: Candidate) -> bool:
-    if one is other or one.gpu != other.gpu:
-        return False
-    mine, theirs = _demands(one), _demands(other)
-    if len(mine) != len(theirs) or any(a > b for a, b in zip(mine, theirs, strict=True)):
+def _beats(one: Candidate, its: tuple[int, ...], other: Candidate, theirs: tuple[int, ...]) -> bool:
+    if one is other or any(a > b for a, b in zip(its, theirs, strict=True)):
         return False
     # Of two equal candidates exactly one stays.
-    if mine != theirs:
-        return True
-    return _order(one) < _order(other)
+    return its != theirs or _order(one) < _order(other)
 
 
 def _demands(one: Candidate) -> tuple[int, ...]:

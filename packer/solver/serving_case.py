@@ -11,10 +11,10 @@ from packer.performance.calibration import Calibration
 from packer.performance.replica_speed import server_demand
 from packer.performance.request_load import RequestLoad, RequestSizes, request_sizes
 from packer.performance.request_mix import within_context
+from packer.performance.server_work import ServerWork, server_work
 from packer.performance.serving_goal import ServerDemand
 from packer.performance.serving_times import serving_times
 from packer.performance.speculation_choice import SpeculationVerdict, judge_speculation
-from packer.performance.step import ServerWork, server_work
 from packer.solver.candidate import Offer
 from packer.solver.replica_options import layer_count, workload_options
 

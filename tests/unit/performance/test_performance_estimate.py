@@ -13,8 +13,9 @@ from packer.memory.result import Card
 from packer.performance.calibration import Calibration, Factors
 from packer.performance.estimate import SpeedEstimate, estimate_speed
 from packer.performance.figure import SpeedBasis
+from packer.performance.server_work import server_work
 from packer.performance.speculation import tokens_per_cycle_reported
-from packer.performance.step import decode_step, nextn_seconds, server_work
+from packer.performance.step import decode_step, nextn_seconds
 
 DDR5_4800 = 76_800_000_000
 

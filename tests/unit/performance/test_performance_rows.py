@@ -9,7 +9,8 @@ from statistics import median
 from packer.catalogue.gpus import find_gpu
 from packer.catalogue.models import load_model_file
 from packer.domain.server_options import ServerOptions
-from packer.performance.step import decode_step, server_work
+from packer.performance.server_work import server_work
+from packer.performance.step import decode_step
 
 ROWS = Path("tests/data/performance/rows.csv.gz")
 

@@ -7,13 +7,13 @@ from packer.catalogue.models import find_model, load_model_file
 from packer.domain.server_options import ServerOptions
 from packer.domain.speculation import NO_SPECULATION, Drafter, Speculation
 from packer.errors import InvalidInput
+from packer.performance.server_work import ServerWork, server_work
 from packer.performance.speculation_choice import (
     SpeculationRule,
     SpeculationVerdict,
     choose_speculation,
     judge_speculation,
 )
-from packer.performance.step import ServerWork, server_work
 
 MTP = [Speculation(Drafter.MTP, depth, 0.8) for depth in (1, 2, 3)]
 
