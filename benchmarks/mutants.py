@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.mutation.campaign import Campaign, chosen
 from benchmarks.mutation.part import PARTS
 from benchmarks.mutation.result import Result, write_survivors
-from benchmarks.mutation.trial import import_heavy_libraries
+from benchmarks.mutation.warm import import_heavy_libraries
 
 ROOT = Path(__file__).parents[1]
 _BAR = 0.9

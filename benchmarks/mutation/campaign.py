@@ -1,7 +1,7 @@
 """All trials of one part: who reaches what, then one mutant after the other."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,10 +9,18 @@ from benchmarks.mutation.child import Ending, in_child
 from benchmarks.mutation.mutant import Mutant, difference, mutants_of
 from benchmarks.mutation.part import Part
 from benchmarks.mutation.reach import Reach, lines_run, measure, started
-from benchmarks.mutation.trial import WarmTests, collect, survives_exchanged, survives_imported
+from benchmarks.mutation.trial import (
+    Exchange,
+    Verdict,
+    survives_imported,
+    tried_together,
+)
+from benchmarks.mutation.warm import WarmTests, collect
 
 _CONTROLS = 10
 """Trials of unchanged code; each must survive, or the tests fail by themselves."""
+_TOGETHER = 16
+"""Mutants tried one after the other in one child."""
 _MOST_SECONDS = 10**6
 
 
@@ -64,24 +72,22 @@ class Campaign:
         if ending is not Ending.RETURNED:
             raise UnsoundTests(f"the tests could not be collected, see {self._log}")
         reach, verdicts = answer
-        self._say(f"{sum(v is not None for v in verdicts)} of {len(verdicts)} tried where imported")
+        self._say(f"{verdicts.count(Verdict.MUST_BE_IMPORTED)} must be imported anew")
         self._control(reach)
-        for number, trial in enumerate(self._trials):
-            if number % 100 == 0:
-                self._say(f"mutant {number} of {len(self._trials)}, imported anew where needed")
-            if verdicts[number] is None:
-                verdicts[number] = self._imported(trial.mutant, trial.changed, reach)
-        return [
-            (trial, f"{len(reach.tests_of(trial.mutant, self._checkout))} tests")
-            for trial, survives in zip(self._trials, verdicts, strict=True)
-            if survives
-        ]
+        survivors = []
+        for trial, verdict in zip(self._trials, verdicts, strict=True):
+            survives = verdict is Verdict.SURVIVES
+            if verdict is Verdict.MUST_BE_IMPORTED:
+                survives = self._imported(trial.mutant, trial.changed, reach)
+            if survives:
+                survivors.append((trial, f"{len(self._tests(trial.mutant, reach)[0])} tests"))
+        return survivors
 
-    def _warm(self, part: Part) -> tuple[Reach, list[bool | None]]:
-        """Whether each mutant survives; None where it must be imported anew. In a child."""
+    def _warm(self, part: Part) -> tuple[Reach, list[Verdict]]:
+        """What becomes of every mutant whose functions can be exchanged. In a child."""
         modules = part.files(self._checkout)
         importing = started(self._checkout, modules)
-        found: list[tuple[Reach, list[bool | None]]] = []
+        found: list[tuple[Reach, list[Verdict]]] = []
 
         def work(warm: WarmTests) -> None:
             importing.stop()
@@ -91,30 +97,49 @@ class Campaign:
             )
             reach.imported = lines_run(importing, self._checkout)
             self._say(f"{len(reach.seconds)} pass, {sum(reach.seconds.values()):.0f} s")
-            found.append((reach, list(self._exchanged(warm, reach))))
+            found.append((reach, self._exchanged(warm, reach)))
 
         collect(part, work, self._log)
         return found[0]
 
-    def _exchanged(self, warm: WarmTests, reach: Reach) -> Iterator[bool | None]:
-        """The trials whose functions may be exchanged, after as many controls."""
-        warm_trials = [
-            one for one in self._trials if not reach.runs_at_import(one.mutant, self._checkout)
-        ]
-        for trial in random.Random(0).sample(warm_trials, min(_CONTROLS, len(warm_trials))):
-            tests, path = self._tests(trial.mutant, reach)
-            if survives_exchanged(warm, path, trial.original, tests, reach.seconds) is False:
-                raise UnsoundTests(f"a test fails on unchanged code: {tests}")
-        for number, trial in enumerate(self._trials):
-            if number % 100 == 0:
-                self._say(f"mutant {number} of {len(self._trials)}")
-            tests, path = self._tests(trial.mutant, reach)
-            if not tests:
-                yield True
-            elif reach.runs_at_import(trial.mutant, self._checkout):
-                yield None
-            else:
-                yield survives_exchanged(warm, path, trial.changed, tests, reach.seconds)
+    def _exchanged(self, warm: WarmTests, reach: Reach) -> list[Verdict]:
+        """What becomes of every mutant where its functions are exchanged, controls first."""
+
+        def tried(numbers: list[int], *, is_control: bool = False) -> list[Verdict]:
+            exchanges = []
+            for trial in (self._trials[number] for number in numbers):
+                tests, path = self._tests(trial.mutant, reach)
+                text = trial.original if is_control else trial.changed
+                exchanges.append(Exchange(warm, path, text, tests))
+            return tried_together(warm, exchanges, reach.seconds)
+
+        verdicts = [self._foreseen(trial.mutant, reach) for trial in self._trials]
+        waiting = [number for number, one in enumerate(verdicts) if one is Verdict.UNTRIED]
+        controls = random.Random(0).sample(waiting, min(_CONTROLS, len(waiting)))
+        if set(tried(controls, is_control=True)) - {Verdict.SURVIVES}:
+            raise UnsoundTests("a test fails on unchanged code")
+        size, alone = _TOGETHER, []
+        while waiting:
+            batch = waiting[:size]
+            for number, verdict in zip(batch, tried(batch), strict=True):
+                verdicts[number] = verdict
+                if verdict is Verdict.SURVIVES and len(batch) > 1:
+                    alone.append(number)
+            waiting = [number for number in waiting if verdicts[number] is Verdict.UNTRIED]
+            # The one whose child was spoilt by those before it.
+            size = 1 if waiting and waiting[0] in batch else _TOGETHER
+            self._say(f"{len(waiting)} mutants are left")
+        self._say(f"{len(alone)} are tried again alone")
+        for number in alone:
+            verdicts[number] = tried([number])[0]
+        return verdicts
+
+    def _foreseen(self, mutant: Mutant, reach: Reach) -> Verdict:
+        """What needs no exchange: no test reaches it, or it runs before any test begins."""
+        if not self._tests(mutant, reach)[0]:
+            return Verdict.SURVIVES
+        runs = reach.runs_at_import(mutant, self._checkout)
+        return Verdict.MUST_BE_IMPORTED if runs else Verdict.UNTRIED
 
     def _control(self, reach: Reach) -> None:
         """Unchanged code, imported anew."""

@@ -4,7 +4,7 @@ import ast
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import coverage
@@ -85,7 +85,7 @@ def measure(
         return (seconds, lines_run(measured, checkout)) if passed else None
 
     for test in tests:
-        ending, answer = in_child(lambda one=test: alone(one), 600)
+        ending, answer = in_child(partial(alone, test), 600)
         if ending is not Ending.RETURNED or answer is None:
             continue
         reach.seconds[test], lines = answer
