@@ -22,6 +22,8 @@ NO_CARD = "no card"
 PART_OF_A_CARD = "a part of a card"
 NO_PRICE = "no price"
 NO_INSTANCE = "a card without its machine"
+ODD_NAME = "a name that begins with a sign, is endless or hides characters"
+_LONGEST_NAME = 120
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ def _row(
     amounts: tuple[Decimal | None, Decimal | None],
 ) -> InstancePrice | str:
     """The row, or why it is left out."""
-    why = next(_reasons(instance, names, count, amounts), "")
+    why = next(_reasons(instance, region, names, count, amounts), "")
     if why:
         return why
     found = next((products for name in names if (products := gpus_matching(name))), ())
@@ -189,6 +191,7 @@ def _row(
 
 def _reasons(
     instance: str,
+    region: str,
     names: tuple[str, ...],
     count: Decimal | None,
     amounts: tuple[Decimal | None, Decimal | None],
@@ -199,8 +202,15 @@ def _reasons(
         yield PART_OF_A_CARD
     elif not instance:
         yield NO_INSTANCE
+    elif not all(map(_is_name, (instance, region or "none", *names))):
+        yield ODD_NAME
     elif amounts == (None, None):
         yield NO_PRICE
+
+
+def _is_name(text: str) -> bool:
+    """Whether a text can be a name: what is written again must be no formula and no control."""
+    return text.isprintable() and text[0].isalnum() and len(text) <= _LONGEST_NAME
 
 
 def _dearest(one: InstancePrice, other: InstancePrice) -> InstancePrice:

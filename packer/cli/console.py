@@ -2,6 +2,7 @@
 
 import os
 import sys
+import unicodedata
 from typing import TextIO
 
 import typer
@@ -16,7 +17,7 @@ def print_data(text: str) -> None:
         InvalidInput: P0702, such as when the disk behind it is full.
     """
     encoding = sys.stdout.encoding or "utf-8"
-    safe = text.encode(encoding, "replace").decode(encoding)
+    safe = visible(text).encode(encoding, "replace").decode(encoding)
     try:
         sys.stdout.write(safe if safe.endswith("\n") else safe + "\n")
         sys.stdout.flush()
@@ -27,8 +28,34 @@ def print_data(text: str) -> None:
         raise InvalidInput(Problem("P0702", "cannot write to stdout", None, why, help_)) from error
 
 
+class _Visible(dict[int, str]):
+    """Code of a character → how it is shown, found out when it is first met."""
+
+    def __missing__(self, code: int) -> str:
+        sign = chr(code)
+        is_hidden = unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+        self[code] = f"\\u{code:04x}" if is_hidden and sign not in "\n\t" else sign
+        return self[code]
+
+
+_VISIBLE = _Visible()
+
+
+def visible(text: str) -> str:
+    """The text with characters that a terminal would obey, or hide, spelled out.
+
+    Names come from strangers' files: an escape sequence in the header of a model must not colour,
+    move or rename anything here, nor a mark of direction turn a line around.
+    """
+    return text.translate(_VISIBLE)
+
+
 def say(text: str) -> None:
     """Write talk to stderr."""
+    _write_talk(visible(text))
+
+
+def _write_talk(text: str) -> None:
     encoding = sys.stderr.encoding or "utf-8"
     sys.stderr.write(text.encode(encoding, "replace").decode(encoding) + "\n")
     sys.stderr.flush()
@@ -48,13 +75,13 @@ def say_error(error: Exception) -> None:
     if isinstance(error, InvalidInput):
         text = "\n\n".join(map(str, error.problems))
         count = len(error.problems)
-        say(_red_first_words(text))
+        _write_talk(_red_first_words(visible(text)))
         if count > 1:
             say(f"\n{count} problems; nothing was written")
     elif isinstance(error, Infeasible):
         say(infeasible_text(error))
     else:
-        say(_red_first_words(f"error: {error}"))
+        _write_talk(_red_first_words(visible(f"error: {error}")))
 
 
 def _red_first_words(text: str) -> str:

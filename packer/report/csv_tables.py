@@ -10,7 +10,8 @@ from packer.report.card_figures import Part
 from packer.report.document import Report, report
 from packer.report.phrases import cost_name
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# Spreadsheets of East Asian locales read the wide signs like the narrow ones.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def render_csv(plan: Plan, beside: Beside = NOTHING) -> dict[str, str]:

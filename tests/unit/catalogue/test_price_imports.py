@@ -10,6 +10,7 @@ from packer.catalogue.price_imports import (
     NO_CARD,
     NO_INSTANCE,
     NO_PRICE,
+    ODD_NAME,
     PART_OF_A_CARD,
     ImportedPrices,
     import_prices,
@@ -68,6 +69,14 @@ def test_another_form_is_refused_with_its_columns() -> None:
     with pytest.raises(InvalidInput, match="P0916") as caught:
         import_prices("sku,usd\na,1\n", "x.csv", provider="x", as_of=None)
     assert "sku, usd" in caught.value.problems[0].why
+
+
+@pytest.mark.parametrize("name", ["=HYPERLINK(1)", "@x", "-x", "g\u202e6e", "x" * 200])
+def test_a_name_that_a_spreadsheet_would_obey_is_left_out(name: str) -> None:
+    text = (DATA / "gpuhunt.csv").read_text().replace("g6e.xlarge", name)
+    found = import_prices(text, "x.csv", provider="x", as_of=None)
+    assert found.left_out[ODD_NAME] >= 1
+    assert name not in {row.instance_type for row in found.rows}
 
 
 def test_a_negative_price_is_refused_at_its_line() -> None:
