@@ -12,6 +12,7 @@ from typing import Any
 from ortools.sat.python import cp_model
 
 from packer.solver.certificate_rules import Rules, needed, within
+from packer.solver.interruptible import run_solver
 
 Document = Mapping[str, Any]
 
@@ -37,7 +38,7 @@ def is_impossible(
     solver.parameters.num_workers = 2
     solver.parameters.interleave_search = True
     solver.parameters.max_deterministic_time = EFFORT
-    return bool(solver.solve(model.model) == cp_model.INFEASIBLE)
+    return bool(run_solver(solver, model.model) == cp_model.INFEASIBLE)
 
 
 class _Model:

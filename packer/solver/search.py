@@ -8,6 +8,7 @@ from ortools.sat.python import cp_model
 from packer.solver.exact import ExactModel
 from packer.solver.exact_spots import Expression
 from packer.solver.instance import Placed
+from packer.solver.interruptible import run_solver
 from packer.solver.stopping import Clock
 
 
@@ -77,7 +78,7 @@ def run_search(
         if stop_at is not None:
             exact.model.add(minimise >= stop_at)
     callback = None if report is None or minimise is None else _Incumbents(report)
-    status = solver.solve(exact.model, callback)
+    status = run_solver(solver, exact.model, callback)
     if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         constant = minimise if isinstance(minimise, int) else 0
         value = (
