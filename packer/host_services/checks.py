@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from packer.domain.image import is_image_reference
 from packer.domain.mount import InvalidMount
 from packer.errors import InvalidInput, Problem
 from packer.host_services.options import HostOptions
@@ -16,7 +17,6 @@ _HOST = re.compile(
     r"(?=.{1,200}\Z)[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*"
 )
 _UUID = re.compile(r"(?:GPU|MIG)-[0-9A-Za-z-]{1,58}")
-_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}")
 _PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9_.+=@,~-]+)+")
 _ADDRESS = re.compile(r"[0-9A-Fa-f.:]{2,45}")
 _SECRETS = frozenset(("--api-key", "--hf-token", "-hft"))
@@ -54,7 +54,7 @@ def _options(options: HostOptions) -> Iterator[Problem]:
 def _names(plan: Plan) -> Iterator[Problem]:
     if not _PLAN.fullmatch(plan.name):
         yield _refused("plan", plan.name, "lower-case letters, digits and '-', at most 63")
-    if not _IMAGE.fullmatch(plan.server.image):
+    if not is_image_reference(plan.server.image):
         yield _refused("server image", plan.server.image, "an image reference, no spaces")
     for workload in plan.workloads:
         if not _NAME.fullmatch(workload.name):

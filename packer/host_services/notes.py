@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from packer.domain.image import image_note
 from packer.domain.mount import MountKind
 from packer.host_services.command_line import host_folder
 from packer.host_services.options import HostOptions, HostTarget
@@ -74,7 +75,8 @@ def host_guarantees(
     """Lines for people: one per used card, then what holds servers to their memory: nothing."""
     cards = [line for node in plan.nodes for line in _cards(hosts.get(node.name, ()))]
     is_checked = target is HostTarget.SYSTEMD and options.checker and options.estimate
-    return (*cards, *_LIMITS, *((_CHECKED,) if is_checked else ()))
+    image = image_note(plan.server.image) if target is HostTarget.COMPOSE else ""
+    return (*cards, *_LIMITS, *([_CHECKED] if is_checked else []), *([image] if image else []))
 
 
 def _cards(here: tuple[HostServer, ...]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from packer.domain.image import image_note
 from packer.domain.node import Sharing
 from packer.kubernetes_objects.card_groups import CardGroup, card_groups
 from packer.kubernetes_objects.hami import share_mib
@@ -66,7 +67,8 @@ def describe_guarantees(plan: Plan, sharing: Sharing | None = None) -> tuple[str
     """
     groups = card_groups(plan, sharing)
     lines = [_card_line(group, card) for group in groups for card in group.cards]
-    return (*_choices(plan, sharing), *lines, *_limits(groups))
+    image = image_note(plan.server.image)
+    return (*_choices(plan, sharing), *lines, *_limits(groups), *([image] if image else []))
 
 
 def _choices(plan: Plan, override: Sharing | None) -> tuple[str, ...]:

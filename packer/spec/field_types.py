@@ -15,6 +15,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from packer.domain.image import IMAGE_PATTERN, LONGEST_IMAGE
 from packer.domain.model_mount import model_pod_path
 from packer.domain.mount import QUANTIZATION_PLACE, InvalidMount
 
@@ -131,9 +132,8 @@ BUILD_NUMBER = TextForm(
 )
 IMAGE_REFERENCE = TextForm(
     "text",
-    r"[a-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(:[0-9]{1,5})?"
-    r"(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?(@sha256:[0-9a-f]{64})?",
-    400,
+    IMAGE_PATTERN,
+    LONGEST_IMAGE,
     "it is not an image reference",
     "ghcr.io/ggml-org/llama.cpp:server-cuda-b11434",
 )

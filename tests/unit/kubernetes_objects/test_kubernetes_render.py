@@ -143,9 +143,10 @@ def test_a_line_for_every_card_and_one_for_every_mechanism() -> None:
         "l40s-0-gpu0-gpu1 takes any free L40S on one node in eu-a; memory not enforced"
     )
     assert sum(" gpu" in line.partition("(")[0] for line in lines) == company_plan().cards
-    assert lines[-3].startswith("Named claims (dra)")
-    assert lines[-2].startswith("Whole cards (whole)")
-    assert lines[-1].startswith("No UUID pins these cards")
+    assert lines[-4].startswith("Named claims (dra)")
+    assert lines[-3].startswith("Whole cards (whole)")
+    assert lines[-2].startswith("No UUID pins these cards")
+    assert lines[-1].endswith("once you have checked one.")
 
 
 def test_live_cards_are_named_and_whole_cards_are_not() -> None:
