@@ -76,15 +76,19 @@ def diff(
 
 
 def check_fits(found: LiveDifference) -> None:
-    """Refuse a plan that does not fit the cluster any more.
+    """Refuse a plan that does not fit the cluster, or does not any more.
 
     Raises:
-        InvalidInput: P1031 it is for another cluster, P1032 the inventory has changed since.
+        InvalidInput: P1026 the cluster is too old for the way cards are shared, P1031 it is for
+            another cluster, P1032 the inventory has changed since.
     """
     from packer.cluster.reading import read_cluster
+    from packer.cluster.requirements import check_new_enough, ways_of
     from packer.cluster.staleness import check_plan_fits
 
-    check_plan_fits(read_cluster(found.cluster, replaced=found.plan.name), found.plan)
+    live = read_cluster(found.cluster, replaced=found.plan.name)
+    check_new_enough(live, ways_of(found.difference.rendered.values()))
+    check_plan_fits(live, found.plan)
 
 
 def order_of(found: LiveDifference, *, prune: bool = False) -> "Rollout":

@@ -9,7 +9,6 @@ from packer.errors import InvalidInput, Problem
 if TYPE_CHECKING:
     from packer.cluster.live_cards import CardKind
     from packer.cluster.pooling import Unknown
-    from packer.cluster.reading import LiveCluster
     from packer.domain.gpu import GpuProduct
 
 _UNTOLD = (
@@ -56,11 +55,12 @@ def live_inventory(
     from packer.cluster.kubeconfig import find_target
     from packer.cluster.pooling import pool_nodes
     from packer.cluster.reading import read_cluster
+    from packer.cluster.requirements import check_new_enough
     from packer.spec.inventory_text import format_inventory
 
     target = find_target(kubeconfig, context)
     live = read_cluster(Connection(target), replaced=replaced)
-    _refuse_too_old(live, sharing)
+    check_new_enough(live, [sharing] if sharing else [])
     pooled = pool_nodes(live, _plain(name or target.name), _product_of, sharing)
     if not pooled.inventory.pools:
         why = "; ".join(pooled.notes) or "no node offers NVIDIA GPUs in any way we read"
@@ -74,16 +74,6 @@ def live_inventory(
         by_hand=_unlisted(pooled.inventory),
     )
     return InventoryText(pooled.inventory, text, pooled.notes)
-
-
-def _refuse_too_old(live: "LiveCluster", sharing: Sharing | None) -> None:
-    needs = {Sharing.DRA: "1.34", Sharing.DRA_MEMORY: "1.36"}
-    if sharing not in needs or live.serves_claims:
-        return
-    title = f"Kubernetes {live.version} is too old for sharing: {sharing}"
-    why = "it does not serve resource.k8s.io/v1, the API of resource claims"
-    help_ = f"{sharing} needs Kubernetes {needs[sharing]} or newer; choose --sharing whole"
-    raise InvalidInput(Problem("P1026", title, None, why, help_))
 
 
 def _plain(name: str) -> str:

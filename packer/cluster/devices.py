@@ -5,7 +5,7 @@ there, nobody, the scheduler included, knows the pool.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from packer.cluster.connection import Json
@@ -145,12 +145,8 @@ def _device(item: Json, pool: str, node: str) -> Device:
         ),
         profile=_text(attributes, "profile"),
         parent_uuid=_text(attributes, "parentUUID"),
-        taints=tuple(_taints(item.get("taints") or ())),
+        taints=tuple(filter(None, map(taint_text, item.get("taints") or ()))),
     )
-
-
-def _is_shared(item: Json) -> bool:
-    return bool(item.get("allowMultipleAllocations"))
 
 
 def _local(name: str) -> str:
@@ -170,7 +166,8 @@ def _bytes(quantity: str) -> int:
         return 0
 
 
-def _taints(taints: Iterable[Json]) -> Iterator[str]:
-    for taint in taints:
-        if taint.get("effect") in ("NoSchedule", "NoExecute"):
-            yield f"{taint.get('key', '')}={taint.get('value', '')}:{taint['effect']}"
+def taint_text(taint: Json) -> str:
+    """A device taint as ``key=value:effect``; empty if it keeps no new pod away."""
+    if taint.get("effect") not in ("NoSchedule", "NoExecute"):
+        return ""
+    return f"{taint.get('key', '')}={taint.get('value', '')}:{taint['effect']}"

@@ -1,14 +1,25 @@
 """Everything of one plan that is in a namespace, and what of it others own."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from packer.cluster.connection import Connection, Json
 from packer.cluster.listing import listed
-from packer.cluster.object_kinds import BUILT_IN, DEPLOYMENT, POD, Key, Kind, key_of, kind_of
+from packer.cluster.object_kinds import (
+    BUILT_IN,
+    DEPLOYMENT,
+    KINDS,
+    POD,
+    Key,
+    Kind,
+    key_of,
+    kind_of,
+)
 from packer.cluster.ownership import MANAGED_BY, MANAGER, PART_OF
 from packer.cluster.refusals import FORBIDDEN, NOT_FOUND, Refused
+from packer.cluster.requirements import unserved
 from packer.cluster.servers import INSTANCE, LEAVING, Server, leaving_server, server_of
+from packer.cluster.versions import server_version
 from packer.errors import InvalidInput, Problem
 
 
@@ -39,25 +50,24 @@ def read_plan_objects(
         cluster: Where to look.
         plan: Name of the plan.
         namespace: Where its objects are.
-        rendered: Objects of the new plan; kinds that not every cluster has are read for these.
+        rendered: Objects of the new plan; their kinds must be there and may be read.
         lost_nodes: Nodes that do not run pods any more.
 
     Raises:
-        InvalidInput: P1027 the namespace is missing or goes away; or RBAC rules are missing.
+        InvalidInput: P1027 the namespace is missing or goes away; P1026, P1033 the cluster does
+            not know a rendered kind; or RBAC rules are missing.
         Unreachable: The cluster does not answer.
     """
     _check_namespace(cluster, namespace)
-    kinds = dict.fromkeys((*BUILT_IN, *map(kind_of, rendered)))
+    wanted = set(map(kind_of, rendered))
     query = {"labelSelector": f"{PART_OF}={plan},{MANAGED_BY}={MANAGER}"}
     objects: dict[Key, Json] = {}
     refused: list[Problem] = []
-    for kind in kinds:
+    for kind in KINDS.values():
         try:
             found = listed(cluster, kind.collection(namespace), _kept, query)
         except Refused as error:
-            if error.status != FORBIDDEN:
-                raise
-            refused += error.problems
+            refused += _absent(cluster, kind, error, is_needed=kind in wanted)
             continue
         # Items of a list do not say what they are.
         typed = ({"apiVersion": kind.api, "kind": kind.name, **one} for one in found)
@@ -76,6 +86,17 @@ def read_plan_objects(
             server = leaving_server(pod)
             servers[server.name] = server
     return LivePlan(namespace, objects, servers)
+
+
+def _absent(
+    cluster: Connection, kind: Kind, error: Refused, *, is_needed: bool
+) -> Sequence[Problem]:
+    """Problems of a kind that the cluster does not know, or does not show to us."""
+    if error.status == NOT_FOUND:
+        return [unserved(server_version(cluster), kind)] if is_needed else []
+    if error.status != FORBIDDEN:
+        raise error
+    return error.problems if is_needed or kind in BUILT_IN else []
 
 
 def _has_deployment(pod: Json, servers: Mapping[str, Server]) -> bool:

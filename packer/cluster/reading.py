@@ -6,13 +6,16 @@ from typing import TypeVar
 
 from packer.cluster.claims import Claim, claim_of
 from packer.cluster.connection import Connection
-from packer.cluster.devices import Device, HalfPool, Slice, complete_devices, slice_of
-from packer.cluster.listing import listed, served
+from packer.cluster.devices import Device, HalfPool, complete_devices, slice_of
+from packer.cluster.listing import listed
 from packer.cluster.live_cards import LiveNode, Undescribed
 from packer.cluster.live_nodes import Observed, describe_nodes
 from packer.cluster.nodes import node_of
 from packer.cluster.pods import Pod, pod_of
 from packer.cluster.refusals import FORBIDDEN, Refused
+from packer.cluster.taint_rules import read_taint_rules, with_rules
+from packer.cluster.versions import ServerVersion, served_resources, server_version
+from packer.domain.node import Sharing
 from packer.errors import InvalidInput, Problem
 
 CORE = "/api/v1"
@@ -26,13 +29,13 @@ class LiveCluster:
     """What a cluster offers to a plan.
 
     Attributes:
-        name: Context it was read through. version: Of its API server, such as ``v1.37.1``.
+        name: Context it was read through.
         nodes: GPU nodes whose cards are known. left_out: Those whose are not.
         notes: What could not be told, for people.
     """
 
     name: str
-    version: str
+    version: ServerVersion
     serves_claims: bool
     nodes: tuple[LiveNode, ...]
     left_out: tuple[Undescribed, ...]
@@ -50,37 +53,49 @@ def read_cluster(cluster: Connection, *, replaced: str = "") -> LiveCluster:
         InvalidInput: The server refuses, with every RBAC rule that is missing.
         Unreachable: It does not answer.
     """
-    version = str(cluster.get("/version").get("gitVersion", "unknown"))
-    serves_claims = served(cluster, RESOURCE_API)
+    version = server_version(cluster)
+    kinds = served_resources(cluster, RESOURCE_API)
     refused: list[Problem] = []
     nodes = _allowed(refused, lambda: listed(cluster, f"{CORE}/nodes", node_of))
     pods = _allowed(refused, lambda: listed(cluster, f"{CORE}/pods", pod_of, _LIVING_PODS))
-    slices: list[Slice] = []
-    claims: list[Claim] = []
-    if serves_claims:
-        path = f"{RESOURCE_API}/resourceslices"
-        slices = _allowed(refused, lambda: listed(cluster, path, slice_of))
-        path = f"{RESOURCE_API}/resourceclaims"
-        claims = _allowed(refused, lambda: listed(cluster, path, claim_of))
+    published = _published(cluster, kinds, refused) if kinds else _Published()
     if refused:
         raise InvalidInput(refused)
-    devices, half = complete_devices(slices)
     theirs = [pod for pod in pods if not replaced or pod.plan != replaced]
     observed = Observed(
         nodes=tuple(sorted(nodes, key=lambda node: node.name)),
-        devices=_by_node(devices),
-        half_pools={pool.node: pool for pool in half if pool.node},
-        claims=_claims_of_others(claims, pods, replaced),
+        devices=_by_node(published.devices),
+        half_pools={pool.node: pool for pool in published.half if pool.node},
+        claims=_claims_of_others(published.claims, pods, replaced),
         pods=_by_node(theirs),
     )
     described, left_out = describe_nodes(observed)
     notes = (
-        *_version_notes(version, serves_claims),
-        *_device_notes(devices, half),
+        *_version_notes(version, bool(kinds)),
+        *published.notes,
+        *_label_notes(described),
         *_pod_notes(theirs),
     )
-    return LiveCluster(
-        cluster.name, version, serves_claims, tuple(described), tuple(left_out), notes
+    return LiveCluster(cluster.name, version, bool(kinds), tuple(described), tuple(left_out), notes)
+
+
+@dataclass(frozen=True)
+class _Published:
+    """What drivers publish of devices and what is claimed of them."""
+
+    devices: Sequence[Device] = ()
+    half: Sequence[HalfPool] = ()
+    claims: Sequence[Claim] = ()
+    notes: Sequence[str] = ()
+
+
+def _published(cluster: Connection, kinds: frozenset[str], refused: list[Problem]) -> _Published:
+    slices = _allowed(refused, lambda: listed(cluster, f"{RESOURCE_API}/resourceslices", slice_of))
+    claims = _allowed(refused, lambda: listed(cluster, f"{RESOURCE_API}/resourceclaims", claim_of))
+    rules, notes = read_taint_rules(cluster, kinds)
+    devices, half = complete_devices(slices)
+    return _Published(
+        with_rules(devices, rules), half, claims, (*notes, *_device_notes(devices, half))
     )
 
 
@@ -131,7 +146,7 @@ def _claims_of_others(
     )
 
 
-def _version_notes(version: str, serves_claims: bool) -> list[str]:
+def _version_notes(version: ServerVersion, serves_claims: bool) -> list[str]:
     if serves_claims:
         return []
     return [
@@ -143,6 +158,12 @@ def _device_notes(devices: Sequence[Device], half: Sequence[HalfPool]) -> list[s
     homeless = sorted({one.id.pool for one in devices if not one.node})
     homeless += sorted(pool.pool for pool in half if not pool.node)
     return [f"the device pool {pool} names no node; left out" for pool in homeless]
+
+
+def _label_notes(nodes: Sequence[LiveNode]) -> list[str]:
+    by_labels = sum(Sharing.WHOLE in one.offers for one in nodes)
+    told = "nodes are described by their labels alone, which tell one kind of card per node"
+    return [f"{by_labels} {told}: another kind beside it would not be seen"] if by_labels else []
 
 
 def _pod_notes(pods: Sequence[Pod]) -> list[str]:

@@ -8,7 +8,7 @@ _HEADER = "Least rights of gpu-packer; bind them to whoever runs it."
 _LABELS = {"app.kubernetes.io/name": "gpu-packer"}
 _READ: Mapping[str, Sequence[str]] = {
     "": ("nodes", "pods"),
-    "resource.k8s.io": ("resourceclaims", "resourceslices"),
+    "resource.k8s.io": ("devicetaintrules", "resourceclaims", "resourceslices"),
 }
 _WRITTEN: Mapping[str, Sequence[str]] = {
     "": ("configmaps", "serviceaccounts", "services"),

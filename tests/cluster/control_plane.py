@@ -34,9 +34,19 @@ class ControlPlane:
         *,
         api_server_flags: Sequence[str] = (),
         only_api_server: bool = False,
+        emulated: str = "",
     ) -> None:
-        """Start everything and wait until the API server is ready."""
-        self._binaries, self._flags = binaries, api_server_flags
+        """Start everything and wait until the API server is ready.
+
+        Args:
+            binaries: The programs.
+            api_server_flags: Further flags of the API server.
+            only_api_server: Without controllers, scheduler and kubelets.
+            emulated: Older release that all of it behaves as, such as ``1.35``.
+        """
+        self._binaries = binaries
+        self._emulated = [f"--emulated-version={emulated}"] if emulated else []
+        self._flags = [*self._emulated, *api_server_flags]
         self._only_api_server = only_api_server
         self._processes = Processes()
         self.folder = self._processes.folder
@@ -230,12 +240,14 @@ class ControlPlane:
                 "--leader-elect=false",
                 "--secure-port=0",
                 *patient,
+                *self._emulated,
             ],
             "kube-scheduler": [
                 binaries.kube_scheduler,
                 f"--kubeconfig={scheduler}",
                 "--leader-elect=false",
                 "--secure-port=0",
+                *self._emulated,
             ],
             "kwok": [
                 binaries.kwok,

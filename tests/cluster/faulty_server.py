@@ -4,9 +4,10 @@ import http.client
 import json
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from typing import Any
 
 from tests.cluster.control_plane import ControlPlane
@@ -19,13 +20,18 @@ _WRITES = ("POST", "PUT", "PATCH", "DELETE")
 
 
 @contextmanager
-def misbehaving_proxy(plane: ControlPlane, fault: Callable[[str, str], int]) -> Iterator[str]:
+def misbehaving_proxy(
+    plane: ControlPlane,
+    fault: Callable[[str, str], int] = lambda method, path: 0,
+    answers: Mapping[str, dict[str, Any]] = MappingProxyType({}),
+) -> Iterator[str]:
     """Address of a proxy to the API server; users need a token, not a certificate.
 
     Args:
         plane: The cluster.
         fault: Asked for method and path of every request: 0 lets it pass, a status answers it,
             ``LOST`` drops it, ``LOST_ANSWER`` drops its answer.
+        answers: Path → what is answered instead of the server's own.
     """
     trusted = ssl.create_default_context(cafile=str(plane.authority.certificate))
 
@@ -35,6 +41,9 @@ def misbehaving_proxy(plane: ControlPlane, fault: Callable[[str, str], int]) -> 
             status = fault(self.command, self.path)
             if status == LOST:
                 self.close_connection = True
+                return
+            if self.path in answers:
+                self.answer(200, answers[self.path])
                 return
             if status > 0:
                 self.answer(status, {"kind": "Status", "message": f"injected {status}"})
