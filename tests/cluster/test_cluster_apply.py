@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from packer import api
+from packer.cli import exit_status
 from packer.cli.main import run
 from packer.errors import InvalidInput
 from packer.plan.plan import Plan
@@ -15,8 +16,8 @@ from tests.cluster.campaign import full_only
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.deployed import NAMESPACE, placements_of, planned, pods, prepare_namespace
 from tests.cluster.fleets import fleet, workload
-from tests.cluster.furnishing import furnished, make_namespace
-from tests.cluster.hardware import L40S, Machine
+from tests.cluster.furnishing import furnished, make_namespace, replace_slice
+from tests.cluster.hardware import L40S, Machine, device, resource_slice
 
 MACHINES = [Machine(f"l40s-{n}", L40S, 2, "384Gi", "eu-a") for n in range(3)]
 CHAT = workload("chat", "qwen3-14b", replicas=2, least=1)
@@ -138,6 +139,28 @@ def test_plans_that_do_not_fit_the_cluster_are_refused(plane: ControlPlane, tmp_
         with pytest.raises(InvalidInput) as caught:
             change(plane, plan)
         assert caught.value.problems[0].code == "P1031"
+
+
+@full_only
+def test_a_stale_plan_is_applied_only_by_force(
+    plane: ControlPlane, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with furnished(plane, MACHINES, "dra"):
+        prepare_namespace(plane)
+        plan = planned(plane, tmp_path, fleet=fleet(tmp_path, EMBED)).plan
+        saved = tmp_path / "plan.json"
+        api.save(plan, saved)
+        (used,) = (one for one in MACHINES if one.name == plan.placements[0].node)
+        grown = [device(used, index) for index in range(used.cards + 1)]
+        replace_slice(plane, resource_slice(used, grown))
+        command = ["apply", str(saved), "--yes", "--kubeconfig", str(plane.kubeconfig)]
+        assert run(command) == exit_status.INVALID
+        told = capsys.readouterr().err
+        assert "error[P1032]: the cluster test has changed since" in told
+        assert f"{used.name} has 3 cards, 2 were planned with" in told
+        assert pods(plane) == []
+        assert run([*command, "--force"]) == exit_status.DONE
+        assert_runs(plane, plan)
 
 
 @full_only

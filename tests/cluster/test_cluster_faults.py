@@ -201,6 +201,58 @@ def test_a_token_that_ends_in_the_middle_is_said_to_have_ended(pair: Pair) -> No
     pair.assert_runs(pair.plans[0])
 
 
+@full_only
+def test_a_token_whose_account_is_gone_has_ended(pair: Pair) -> None:
+    plane = pair.plane
+    kubeconfig = plane.bearer("deployer", administrator_token(plane))
+    plane.kubectl("delete", "serviceaccount", "deployer", "-n", NAMESPACE)
+    plane.kubectl("delete", "clusterrolebinding", "deployer")
+    deadline = time.monotonic() + 60
+    # The server keeps what it knows of a token for a few seconds.
+    while (code := code_of_change(pair.plans[0], kubeconfig)) != "P1022":
+        assert code == "P1023"
+        assert time.monotonic() < deadline
+        time.sleep(1)
+
+
+def code_of_change(plan: Plan, kubeconfig: Path) -> str:
+    with pytest.raises(InvalidInput) as caught:
+        change(plan, kubeconfig)
+    return caught.value.problems[0].code
+
+
+@full_only
+def test_a_namespace_that_is_deleted_in_the_middle_is_told(pair: Pair) -> None:
+    plane, plan = pair.plane, pair.plans[0]
+    token = administrator_token(plane)
+    held = ["patch", "configmap", "theirs", "-n", NAMESPACE, "-p"]
+    plane.kubectl(*held, json.dumps({"metadata": {"finalizers": ["example.com/held"]}}))
+    writes: list[str] = []
+
+    def fault(method: str, path: str) -> int:
+        if is_write(method) and "dryRun" not in path:
+            writes.append(path)
+            if len(writes) == 3:
+                plane.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+        return 0
+
+    with misbehaving_proxy(plane, fault) as address:
+        kubeconfig = plane.kubeconfig_with("through-proxy", {"token": token}, server=address)
+        with pytest.raises(InvalidInput) as caught:
+            change(plan, kubeconfig)
+    assert caught.value.problems[0].code == "P1029"
+    assert "because it is being terminated" in caught.value.problems[0].why
+    with pytest.raises(InvalidInput) as again:
+        change(plan, plane.kubeconfig)
+    assert again.value.problems[0].code == "P1027"
+    plane.kubectl(*held, json.dumps({"metadata": {"finalizers": None}}))
+    plane.kubectl("wait", "--for=delete", f"namespace/{NAMESPACE}", "--timeout=120s")
+    plane.kubectl("delete", "clusterrolebinding", "deployer")
+    prepare_namespace(plane)
+    change(plan, plane.kubeconfig)
+    assert api.diff(plan, kubeconfig=str(plane.kubeconfig)).is_empty
+
+
 def test_a_webhook_that_refuses_is_told_before_anything_is_written(pair: Pair) -> None:
     plane = pair.plane
     bundle = base64.b64encode(plane.authority.certificate.read_bytes()).decode()
