@@ -31,13 +31,14 @@ def add_to(app: typer.Typer) -> None:
     """Register the command."""
     app.command(
         "catalogue",
-        epilog="Examples: gpu-packer catalogue gpus   |   "
+        epilog="Examples: gpu-packer catalogue models qwen3   |   "
         "gpu-packer catalogue prices --gpu L40S --region 'eu-*'",
     )(catalogue)
 
 
 def catalogue(
     shelf: Annotated[Shelf, typer.Argument(help="Which part.")],
+    word: Annotated[str, typer.Argument(help="Rows with this in their name only.")] = "",
     output: Annotated[Format, typer.Option("--output", "-o", help="Format on stdout.")] = (
         Format.TABLE
     ),
@@ -48,7 +49,8 @@ def catalogue(
     """List the GPUs, models or prices that are built in, with their sources."""
     from packer import api
 
-    rows = api.catalogue(shelf.value, gpu=gpu, region=region, prices=prices)
+    found = api.catalogue(shelf.value, gpu=gpu, region=region, prices=prices)
+    rows = [row for row in found if word.casefold() in row_name(row).casefold()]
     if output is Format.JSON:
         print_data(json.dumps(rows, indent=2, ensure_ascii=False))
     elif output is Format.NAME:

@@ -21,9 +21,20 @@ def add_to(app: typer.Typer) -> None:
 
 
 def show_help(
-    topic: Annotated[str, typer.Argument(help="An error number such as P0103, or exit-status.")],
+    context: typer.Context,
+    topic: Annotated[
+        str, typer.Argument(help="An error number such as P0103, exit-status, or a command.")
+    ] = "",
 ) -> None:
-    """Explain an error number or the exit statuses."""
+    """Explain an error number, the exit statuses or a command."""
+    commands = context.parent
+    if commands is None or not topic:
+        print_data((commands or context).get_help())
+        return
+    named = commands.command.get_command(commands, topic)  # type: ignore[attr-defined]
+    if named is not None:
+        print_data(named.get_help(typer.Context(named, parent=commands, info_name=topic)))
+        return
     if topic == "exit-status":
         lines = [f"{status:>4}  {meaning}" for status, meaning in exit_status.MEANINGS.items()]
         print_data("\n".join(lines))
@@ -34,7 +45,7 @@ def show_help(
             Problem(
                 "P0483",
                 f"there is no help on {topic!r}",
-                help="give the number in the brackets of an error, such as P0103, or exit-status",
+                help="give the number in brackets of an error (P0103), exit-status, or a command",
             )
         )
     print_data(page)

@@ -35,6 +35,15 @@ from packer.cli.console import say, say_error
 from packer.errors import GpuPackerError
 
 _OBJECTS_BETWEEN_COLLECTIONS = 50_000
+_LIBRARY_WORDS = "Value error, "
+
+
+def _one_per_line(examples: str) -> str:
+    """Examples that can be copied: each on a line of its own, which nothing wraps."""
+    title, _, rest = examples.partition(": ")
+    lines = (f"  {one.strip()}" for one in rest.split("   |   "))
+    return "\b\n" + "\n".join((f"{title}:", *lines)) if rest else examples
+
 
 app = typer.Typer(
     name="gpu-packer",
@@ -72,6 +81,9 @@ for module in (
     help_command,
 ):
     module.add_to(app)
+app.info.epilog = _one_per_line(str(app.info.epilog))
+for command in app.registered_commands:
+    command.epilog = _one_per_line(command.epilog or "")
 
 
 def _print_version(wanted: bool) -> None:
@@ -124,6 +136,10 @@ def _other(error: Exception) -> int:
     """A usage error of the command line shows itself; anything else is a bug of ours."""
     show = getattr(error, "show", None)
     if callable(show):
+        # The words of the library that checks values mean nothing to a user.
+        message = getattr(error, "message", "")
+        if message.startswith(_LIBRARY_WORDS):
+            error.message = message.removeprefix(_LIBRARY_WORDS)  # type: ignore[attr-defined]
         show()
         return exit_status.INVALID
     import traceback

@@ -74,8 +74,11 @@ def _count_problems(
         return [Problem("P0115", "the file is empty", Location(file), why)]
     if not of_kind:
         title = f"there is no {kind} in the file"
-        why = f"it holds a {_text(documents[0], 'kind')}"
-        return [Problem("P0114", title, documents[0].where("kind"), why)]
+        held = _text(documents[0], "kind") or "document of no kind"
+        why = f"it holds {'an' if held[:1] in 'AEIOU' else 'a'} {held}"
+        swapped = {kind, held} == {"Fleet", "Inventory"}
+        help_ = "have the fleet (-f) and the inventory (-i) changed places?" if swapped else ""
+        return [Problem("P0114", title, documents[0].where("kind"), why, help_)]
     first = of_kind[0].where("kind").line
     where = of_kind[1].where("kind")
     why = f"the first begins near line {first}"

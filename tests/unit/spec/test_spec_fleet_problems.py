@@ -131,7 +131,7 @@ CASES = [
     ("kind: Fleet", "kind: Fleets", "P0114", 2, 7, "did you mean Fleet?"),
     ("kind: Fleet", "kind: Deployment", "P0114", 2, 7, "Fleet or Inventory"),
     ("kind: Fleet", "kind:", "P0105", 1, 1, "write kind: Fleet"),
-    ("kind: Fleet", "kind: Inventory", "P0114", 2, 7, "it holds a Inventory"),
+    ("kind: Fleet", "kind: Inventory", "P0114", 2, 7, "it holds an Inventory"),
 ]
 
 
