@@ -93,7 +93,11 @@ class Campaign:
             importing.stop()
             self._say(f"{len(warm.names)} tests")
             reach = measure(
-                warm.names, lambda test: warm.pass_all([test], {}), self._checkout, modules
+                warm.names,
+                lambda test: warm.pass_all([test], {}),
+                self._checkout,
+                modules,
+                part.most_seconds,
             )
             reach.imported = lines_run(importing, self._checkout)
             self._say(f"{len(reach.seconds)} pass, {sum(reach.seconds.values()):.0f} s")
@@ -118,20 +122,17 @@ class Campaign:
         controls = random.Random(0).sample(waiting, min(_CONTROLS, len(waiting)))
         if set(tried(controls, is_control=True)) - {Verdict.SURVIVES}:
             raise UnsoundTests("a test fails on unchanged code")
-        size, alone = _TOGETHER, []
+        size = _TOGETHER
         while waiting:
             batch = waiting[:size]
             for number, verdict in zip(batch, tried(batch), strict=True):
                 verdicts[number] = verdict
-                if verdict is Verdict.SURVIVES and len(batch) > 1:
-                    alone.append(number)
+                if verdict is Verdict.SURVIVES:
+                    self._say(f"survives:\n{self._trials[number].difference}")
             waiting = [number for number in waiting if verdicts[number] is Verdict.UNTRIED]
             # The one whose child was spoilt by those before it.
             size = 1 if waiting and waiting[0] in batch else _TOGETHER
             self._say(f"{len(waiting)} mutants are left")
-        self._say(f"{len(alone)} are tried again alone")
-        for number in alone:
-            verdicts[number] = tried([number])[0]
         return verdicts
 
     def _foreseen(self, mutant: Mutant, reach: Reach) -> Verdict:

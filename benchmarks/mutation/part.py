@@ -10,11 +10,13 @@ class Part:
 
     Attributes:
         most_parameters: Sets of parameters of one test that are tried, evenly chosen.
+        most_seconds: Tests of one mutant end after so many seconds of unchanged code.
     """
 
     modules: tuple[str, ...]
     tests: tuple[str, ...]
     most_parameters: int = 40
+    most_seconds: float = 0.5
 
     def files(self, checkout: Path) -> list[str]:
         """The modules of a checkout."""
@@ -68,7 +70,6 @@ PARTS = {
             "tests/unit/plan/test_audit.py",
             "tests/unit/plan/test_audit_edges.py",
             "tests/unit/plan/test_plan_demand.py",
-            "tests/unit/plan/test_plan_planning.py",
         ),
     ),
     "bounds": Part(
@@ -88,7 +89,8 @@ PARTS = {
     "memory": Part(
         ("packer/memory/**/*.py",),
         ("tests/unit/memory", "tests/properties/test_memory_properties.py"),
-        most_parameters=12,
+        most_parameters=5,
+        most_seconds=2.0,
     ),
     "rollout": Part(
         ("packer/plan/rollout/*.py",),

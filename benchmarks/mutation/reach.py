@@ -12,8 +12,8 @@ import coverage
 from benchmarks.mutation.child import Ending, in_child
 from benchmarks.mutation.mutant import Mutant
 
-MOST_SECONDS = 30.0
-"""Tests of one mutant end here, counted in seconds of unchanged code."""
+_FEWEST_TESTS = 3
+"""Tried in any case, however long they take."""
 
 
 @dataclass
@@ -23,6 +23,8 @@ class Reach:
     imported: dict[str, set[int]] = field(default_factory=dict)
     tests: dict[str, dict[int, set[str]]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    most_seconds: float = 1.0
+    """Tests of one mutant end here, counted in seconds of unchanged code."""
 
     def runs_at_import(self, mutant: Mutant, checkout: Path) -> bool:
         """Whether the changed statement has run before any test begins."""
@@ -45,7 +47,7 @@ class Reach:
         spent = 0.0
         for test in sorted(found, key=lambda one: (self.seconds[one], one)):
             spent += self.seconds[test]
-            if chosen and spent > MOST_SECONDS:
+            if len(chosen) >= _FEWEST_TESTS and spent > self.most_seconds:
                 break
             chosen.append(test)
         return chosen
@@ -70,10 +72,14 @@ def started(checkout: Path, modules: Sequence[str]) -> coverage.Coverage:
 
 
 def measure(
-    tests: Sequence[str], run: Callable[[str], bool], checkout: Path, modules: Sequence[str]
+    tests: Sequence[str],
+    run: Callable[[str], bool],
+    checkout: Path,
+    modules: Sequence[str],
+    most_seconds: float,
 ) -> Reach:
     """Every test alone in a child, so that none profits from what another has cached."""
-    reach = Reach()
+    reach = Reach(most_seconds=most_seconds)
     # Started once, for starting takes longer than most tests; every child inherits it running.
     measured = started(checkout, modules)
 
