@@ -79,10 +79,20 @@ def read_calibration(path: str | Path) -> Calibration:
         InvalidInput: P0498, it is none; with everything that is wrong.
     """
     from packer.files.text import read_text
+
+    return parse_calibration(read_text(path), path)
+
+
+def parse_calibration(text: str, path: str | Path) -> Calibration:
+    """The calibration in a text.
+
+    Raises:
+        InvalidInput: P0498, it is none; with everything that is wrong.
+    """
     from packer.spec.json_text import InvalidJson, parse_json
 
     try:
-        document = parse_json(read_text(path))
+        document = parse_json(text)
     except InvalidJson as error:
         raise InvalidInput(_no_calibration(path, str(error))) from error
     problems = [_no_calibration(path, why) for why in _faults(document)]

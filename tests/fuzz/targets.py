@@ -6,14 +6,13 @@ A target returns for good input, raises one of our errors for bad input, and not
 import gzip
 import json
 import shlex
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from packer.api.calibration_file import calibration_text, read_calibration
+from packer.api.calibration_file import calibration_text, parse_calibration
 from packer.api.measurements import Calibration, Measurement
 from packer.catalogue.price_csv import read_price_csv
 from packer.catalogue.price_imports import import_prices
@@ -225,9 +224,7 @@ def _speeds(content: bytes) -> object:
 
 
 def _calibration(content: bytes) -> object:
-    with tempfile.NamedTemporaryFile() as file:
-        Path(file.name).write_bytes(content)
-        return read_calibration(file.name)
+    return parse_calibration(content.decode("utf-8", "replace"), "calibration.json")
 
 
 def _calibration_seeds() -> Iterator[bytes]:

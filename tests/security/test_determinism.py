@@ -68,6 +68,35 @@ def test_the_number_of_threads_changes_no_byte(usual: str) -> None:
     assert _output(FLEET, INVENTORY, workers=1) == usual
 
 
+_SOLVE = """
+import gzip, json, os, sys
+from packer import api
+if sys.argv[2] == "one":
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+instance = json.loads(gzip.decompress(open(sys.argv[1], "rb").read()))
+found = api.solve(instance, workers=2, time_limit_seconds=600)
+found.pop("seconds")
+sys.stdout.write(json.dumps(found))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores cannot be taken away here")
+def test_the_number_of_cores_changes_no_byte_of_a_solution() -> None:
+    """A search of several phases on one core and on all: its limits are deterministic."""
+    instance = ROOT / "tests" / "data" / "packing" / "fleet-d20-8.json.gz"
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", _SOLVE, str(instance), cores],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for cores in ("one", "all")
+    ]
+    assert json.loads(found[0])["placed"]
+    assert found[0] == found[1]
+
+
 def test_the_order_of_keys_in_a_file_changes_only_its_hash(usual: str, tmp_path: Path) -> None:
     shuffled = [tmp_path / "fleet.yaml", tmp_path / "inventory.yaml"]
     for source, target in zip((FLEET, INVENTORY), shuffled, strict=True):
