@@ -1,16 +1,15 @@
 """Delays that are zero or exponential, and whom the sum of two of them makes late."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import exp, inf
+from typing import NamedTuple
 
 from packer.performance.request_load import PromptSize
 
 _ALIKE = 1e-6
 
 
-@dataclass(frozen=True)
-class Delay:
+class Delay(NamedTuple):
     """A delay that is zero or exponential: P(delay > t) = chance · e^(−t ÷ mean)."""
 
     chance: float

@@ -39,7 +39,8 @@ class ServerQueue:
         """A server with ``slots`` slots under a load."""
         self.load, self.rate, self.slots, self.burstiness = load, rate, slots, burstiness
         self.utilisation = rate / load.leaving_rate(slots)
-        self._filling: tuple[int, float] | None = None
+        self._busy_slots = 0
+        self._full_chance = self._step_seconds = 0.0
         self._waits: TwoDelays | None = None
 
     def leaving_rate(self, busy: int) -> float:
@@ -58,30 +59,38 @@ class ServerQueue:
     @property
     def busy_slots(self) -> int:
         """Slots that are busy at most in 95 of 100 moments, at least one."""
-        return self._filled()[0]
+        if not self._busy_slots:
+            self._fill()
+        return self._busy_slots
 
     @property
     def full_chance(self) -> float:
         """Probability of all slots being busy."""
-        return self._filled()[1]
+        if not self._busy_slots:
+            self._fill()
+        return self._full_chance
 
-    def _filled(self) -> tuple[int, float]:
-        """Slots busy at most in 95 of 100 moments, and the chance of all being busy."""
-        if self._filling is None:
-            self._filling = self._fill()
-        return self._filling
+    @property
+    def step_seconds(self) -> float:
+        """A step with as many slots busy as in 95 of 100 moments [s]."""
+        if not self._busy_slots:
+            self._fill()
+        return self._step_seconds
 
-    def _fill(self) -> tuple[int, float]:
-        if self.utilisation >= 1.0:
-            return self.slots, 1.0
-        weights = self._weights()
-        total = sum(weights)
-        seen = 0.0
-        for busy, weight in enumerate(weights):
-            seen += weight / total
-            if seen >= TAIL:
-                return max(1, busy), weights[-1] / total
-        return self.slots, weights[-1] / total
+    def _fill(self) -> None:
+        """Find the busy slots, their step and the chance that all are busy."""
+        found, self._full_chance = self.slots, 1.0
+        if self.utilisation < 1.0:
+            weights = self._weights()
+            total, seen = sum(weights), 0.0
+            self._full_chance = weights[-1] / total
+            for busy, weight in enumerate(weights):
+                seen += weight / total
+                if seen >= TAIL:
+                    found = busy
+                    break
+        self._busy_slots = max(1, found)
+        self._step_seconds = self.load.step_seconds(self._busy_slots)
 
     def _weights(self) -> list[float]:
         """Chances of 0, 1 … all slots being busy, over that of none."""
@@ -112,16 +121,12 @@ class ServerQueue:
     @property
     def prompt_wait(self) -> Delay:
         """Wait for prompts that came before: a batch holds only so many tokens."""
-        load, step = self.load, self._step
+        load, step = self.load, self.step_seconds
         mean = load.prompt + step * load.batch
         square = load.prompt_squared + 2 * step * load.prompt_batch + step**2 * load.batch_squared
         busy = min(_HIGHEST_LOAD, self.rate * mean)
         rest = square / (2 * mean) + (self.burstiness - 1) * mean / 2
         return Delay(busy, _MARGIN * rest / (1.0 - busy))
-
-    @property
-    def _step(self) -> float:
-        return self.load.step_seconds(self.busy_slots)
 
     def later_than(self, seconds: float, most: float = inf) -> float:
         """Share of requests whose first token comes later than this.
@@ -132,14 +137,14 @@ class ServerQueue:
         """
         if self._waits is None:
             self._waits = TwoDelays(self.slot_wait, self.prompt_wait)
-        return self._waits.late(self.load.prompts, seconds, self._step, most)
+        return self._waits.late(self.load.prompts, seconds, self.step_seconds, most)
 
     def first_token_seconds(self, share: float = TAIL) -> float:
         """Seconds from arrival to first token that ``share`` of all requests stay within [s]."""
         if self.utilisation >= 1.0:
             return inf
         last = self.load.prompts[-1]
-        low, high = 0.0, last.seconds + last.batches * self._step
+        low, high = 0.0, last.seconds + last.batches * self.step_seconds
         while self.later_than(high) > 1 - share:
             low, high = high, 2 * high
         for _ in range(_STEPS):
@@ -158,4 +163,4 @@ class ServerQueue:
         """
         busy, load = self.busy_slots, self.load
         pauses = (busy - 1) * load.prompt / max(load.answer, 1.0)
-        return 1.0 / (self._step + pauses)
+        return 1.0 / (self.step_seconds + pauses)
