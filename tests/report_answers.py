@@ -18,6 +18,15 @@ from packer.plan.risk import (
     Unit,
     Verdict,
 )
+from packer.plan.rollout.record import (
+    AppliedChange,
+    Ending,
+    RecordedGap,
+    RecordedPeak,
+    RecordedShortfall,
+    RecordedStep,
+    RecordedStop,
+)
 from packer.plan.sweep import Answer, Outcome, PoolUse, Sweep, SweepLimits, SweepRow, SweepRun
 from packer.report.beside import Beside
 from tests.report_plans import HOSTILE
@@ -176,6 +185,37 @@ def sweep_of(plan: Plan) -> Sweep:
     )
 
 
+def change_of(plan: Plan) -> AppliedChange:
+    """An apply of four steps in two waves, with a forced stop, a shortfall and a fault."""
+    return AppliedChange(
+        plan=plan.name,
+        inputs=plan.inputs,
+        cluster=HOSTILE,
+        namespace="llm",
+        started="2026-11-22T12:00:00+00:00",
+        difference=("move     chat-0: l40s-0 gpu0 → l40s-1 gpu0", HOSTILE),
+        steps=(
+            RecordedStep(1, "stop", "code-0"),
+            RecordedStep(1, "start", HOSTILE),
+            RecordedStep(2, "replace", "chat-0"),
+            RecordedStep(2, "start", "code-0"),
+        ),
+        peaks=(
+            RecordedPeak("l40s-0", 0, 30 * 2**30, 44 * 2**30),
+            RecordedPeak("l40s-0", None, 8 * 2**30, 0),
+        ),
+        forced_stops=(RecordedStop("code-0", ("chat-0",)),),
+        stops_are_fewest=True,
+        shortfalls=(RecordedShortfall("code", 0, 1, ("code-0",)),),
+        gaps=(RecordedGap("code", 90.0),),
+        seconds=120.0,
+        ending=Ending.FAILED,
+        taken_seconds=77.4,
+        written=("Deployment chat-0",),
+        problem=HOSTILE,
+    )
+
+
 def beside(plan: Plan) -> Beside:
-    """All three."""
-    return Beside(risk_of(plan), comparison_of(plan), sweep_of(plan))
+    """All four."""
+    return Beside(risk_of(plan), comparison_of(plan), sweep_of(plan), change_of(plan))

@@ -42,6 +42,7 @@ from packer.api.plan_sources import PlanSources
 from packer.api.planning import plan
 from packer.api.price_books import PriceUpdate, read_price_book, update_prices
 from packer.api.process_speed import ServerEstimate, SpeedQuestion
+from packer.api.recording import KeptChange, change_record
 from packer.api.reports import (
     catalogue,
     difference_text,
@@ -73,6 +74,7 @@ __all__ = [
     "Compared",
     "Input",
     "InventoryText",
+    "KeptChange",
     "LiveDifference",
     "MeasuredServer",
     "PlanSources",
@@ -89,6 +91,7 @@ __all__ = [
     "calibrate_speed",
     "calibration_text",
     "catalogue",
+    "change_record",
     "check_fits",
     "compare",
     "comparison_shown",

@@ -56,7 +56,7 @@ def report(
 
 
 def read_beside(plan: "Plan", paths: Sequence[str | Path]) -> "Beside":
-    """Saved answers of ``compare``, ``risk`` and ``sweep`` about a plan's fleet.
+    """Saved answers of ``compare``, ``risk``, ``sweep`` and ``apply`` about a plan's fleet.
 
     Raises:
         InvalidInput: A file is none of them, two are of one kind, or one is about other inputs.
@@ -64,6 +64,7 @@ def read_beside(plan: "Plan", paths: Sequence[str | Path]) -> "Beside":
     from packer.files.text import read_text, shown_name
     from packer.plan.comparison import FleetComparison
     from packer.plan.risk import Risk
+    from packer.plan.rollout.record import AppliedChange
     from packer.plan.sweep import Sweep
     from packer.report.beside import Beside
     from packer.spec.answer_file import read_saved_answer
@@ -74,20 +75,22 @@ def read_beside(plan: "Plan", paths: Sequence[str | Path]) -> "Beside":
         _check_beside(plan, answer, shown_name(path), set(found))
         found[answer.kind] = answer
     risk, sweep = found.get("Risk"), found.get("Sweep")
-    comparison = found.get("FleetComparison")
+    comparison, change = found.get("FleetComparison"), found.get("AppliedChange")
     return Beside(
         risk=risk if isinstance(risk, Risk) else None,
         comparison=comparison if isinstance(comparison, FleetComparison) else None,
         sweep=sweep if isinstance(sweep, Sweep) else None,
+        change=change if isinstance(change, AppliedChange) else None,
     )
 
 
 def _check_beside(plan: "Plan", answer: "SavedAnswer", file: str, kinds: set[str]) -> None:
     """Refuse an answer about another fleet or plan, or a second one of its kind."""
     from packer.plan.risk import Risk
+    from packer.plan.rollout.record import AppliedChange
 
     pairs = {}
-    if isinstance(answer, Risk):
+    if isinstance(answer, Risk | AppliedChange):
         pairs["fleet"] = (answer.inputs.fleet_sha256, plan.inputs.fleet_sha256)
         pairs["inventory"] = (answer.inputs.inventory_sha256, plan.inputs.inventory_sha256)
     else:

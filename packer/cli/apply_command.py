@@ -1,5 +1,8 @@
 """``gpu-packer apply``: change what runs into what is planned, in a safe order."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -26,7 +29,8 @@ def add_to(app: typer.Typer) -> None:
     app.command(
         "apply",
         epilog="Examples: gpu-packer apply plan.json   |   "
-        "gpu-packer apply plan.json --dry-run=server   |   gpu-packer apply plan.json --yes",
+        "gpu-packer apply plan.json --dry-run=server   |   "
+        "gpu-packer apply plan.json --yes --out change.json",
     )(apply)
 
 
@@ -62,10 +66,20 @@ def apply(
     patience: Annotated[
         float, typer.Option(min=1.0, help="Longest wait for one server to get ready [s].")
     ] = 1800.0,
+    out: Annotated[
+        str,
+        typer.Option(
+            metavar="CHANGE.json",
+            help="Keep steps, peaks, gaps and the ending here; report --with shows them.",
+        ),
+    ] = "",
 ) -> int:
     """Show the steps, ask, and carry them out; interrupted anywhere, run it again."""
     from packer import api
+    from packer.files.single_file import refuse_what_is_no_file
 
+    if out:
+        refuse_what_is_no_file(Path(out))
     saved = api.read_plan(plan)
     found = api.diff(
         saved,
@@ -85,6 +99,7 @@ def apply(
         api.check_fits(found)
     rollout = api.order_of(found, prune=prune)
     print_data(f"{found.text}\n{api.rollout_text(found, rollout)}")
+    kept = api.KeptChange(api.change_record(found, rollout), out)
     if found.is_empty:
         return exit_status.DONE
     if rollout.shortfalls and not below_minimum:
@@ -93,12 +108,24 @@ def apply(
     is_real = dry_run == "none"
     if is_real and not yes and not _agreed():
         return exit_status.NO
-    written = api.apply(
-        found, rollout, prune=prune, dry_run=not is_real, patience_seconds=patience, told=say
-    )
+    with kept, _told_to_go_on():
+        written = api.apply(
+            found, rollout, prune=prune, dry_run=not is_real, patience_seconds=patience, told=say
+        )
+        kept.done(written, is_dry_run=not is_real)
     done = "written or deleted" if is_real else "checked by the server; nothing is kept"
     say(f"{len(written)} objects {done}")
     return exit_status.DONE
+
+
+@contextmanager
+def _told_to_go_on() -> Iterator[None]:
+    """Say after Ctrl-C what the cluster is left with."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("what is done stays done; run the same command again to finish")
+        raise
 
 
 def _agreed() -> bool:

@@ -31,7 +31,7 @@ def report(
         typer.Option(
             "--with",
             metavar="FILE.json",
-            help="Also show what compare, risk or sweep saved; may be repeated.",
+            help="Also show what compare, risk, sweep or apply saved; may be repeated.",
         ),
     ] = None,
     diff: Annotated[

@@ -7,6 +7,7 @@ from packer.plan.cost import NodeCost
 from packer.plan.plan import Plan
 from packer.report.beside import NOTHING, Beside
 from packer.report.card_figures import NodeFigures, Part
+from packer.report.change_rows import change_words, gap_rows, peak_rows, step_rows
 from packer.report.choice_section import choice_values
 from packer.report.document import Report, report
 from packer.report.money_section import money_values
@@ -40,12 +41,28 @@ def render_html(plan: Plan, beside: Beside = NOTHING) -> str:
             **money_values(facts),
             **risk_values(facts),
             **choice_values(facts),
+            **_change_values(facts),
             "priced": _priced(facts),
             "bases": tuple(
                 (basis.value, BASIS_MARKS[basis], BASIS_MEANINGS[basis]) for basis in BASIS_MARKS
             ),
         },
     )
+
+
+def _change_values(facts: Report) -> dict[str, object]:
+    """The way to the plan, where an apply kept it."""
+    change = facts.beside.change
+    if change is None:
+        return {"change_words": ""}
+    return {
+        "change_words": change_words(change),
+        "change_lines": change.difference,
+        "change_problem": change.problem,
+        "change_steps": tuple(step_rows(change)),
+        "change_peaks": tuple(peak_rows(change)),
+        "change_gaps": tuple(gap_rows(change)),
+    }
 
 
 def _pools(facts: Report) -> tuple[tuple[str, tuple[NodeFigures, ...]], ...]:

@@ -10,6 +10,7 @@ from packer.plan.headline import Comparison
 from packer.plan.plan import Plan
 from packer.report.beside import NOTHING, Beside
 from packer.report.card_figures import CardFigures
+from packer.report.change_rows import change_words, gap_rows, peak_rows, step_rows
 from packer.report.choice_rows import contender_rows
 from packer.report.command_text import command_text
 from packer.report.document import Report, report
@@ -49,6 +50,7 @@ def render_markdown(plan: Plan, beside: Beside = NOTHING) -> str:
         _cost(facts),
         _risk(facts),
         _choices(facts),
+        _change(facts),
         _commands(facts),
         _trust(facts),
         _inputs(facts),
@@ -207,6 +209,24 @@ def _choices(facts: Report) -> Iterator[str]:
         head = ("", "scenario", "nodes paid", "cards", "nodes", unit, "idle", "gap %", "why not")
         rows = [tuple(map(escaped, row)) for row in contender_rows(comparison)]
         yield from markdown_table(head, rows, 3)
+
+
+def _change(facts: Report) -> Iterator[str]:
+    change = facts.beside.change
+    if change is None:
+        return
+    yield "### The way to this plan"
+    yield ""
+    yield escaped(change_words(change))
+    tables = (
+        (("wave", "server", "step"), list(step_rows(change)), 9),
+        (("place", "peak", "allocatable", ""), list(peak_rows(change)), 1),
+        (("workload", "what its clients notice"), list(gap_rows(change)), 9),
+    )
+    for head, rows, right in tables:
+        if rows:
+            yield ""
+            yield from markdown_table(head, [tuple(map(escaped, row)) for row in rows], right)
 
 
 def _commands(facts: Report) -> Iterator[str]:

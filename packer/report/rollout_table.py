@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from packer.plan.rollout.change import HOST, Place
+from packer.plan.rollout.change import Place
 from packer.plan.rollout.step import Rollout, StepKind
 from packer.report.text_columns import columns
 from packer.units import format_bytes
@@ -21,41 +21,6 @@ def rollout_text(rollout: Rollout, capacity_bytes: Mapping[Place, int], width: i
     parts = [_heading(rollout), *_steps(rollout, width), "", *_peaks(rollout, capacity_bytes)]
     gaps = list(_gaps(rollout))
     return "\n".join([*parts, *([""] if gaps else []), *gaps]) + "\n"
-
-
-def rollout_document(rollout: Rollout, capacity_bytes: Mapping[Place, int]) -> dict[str, object]:
-    """The same as plain data."""
-    return {
-        "waves": [
-            [{"step": step.kind.value, "server": step.server} for step in wave]
-            for wave in rollout.waves
-        ],
-        "peaks": [
-            {
-                "node": place.node,
-                "gpu": None if place.gpu == HOST else place.gpu,
-                "peakBytes": peak,
-                "allocatableBytes": capacity_bytes.get(place, 0),
-            }
-            for place, peak in rollout.peak_bytes.items()
-        ],
-        "forcedStops": [
-            {"server": stop.server, "circle": list(stop.with_others)}
-            for stop in rollout.forced_stops
-        ],
-        "stopsAreFewest": rollout.stops_are_fewest,
-        "shortfalls": [
-            {
-                "workload": one.workload,
-                "leastAvailable": one.least_available,
-                "minAvailable": one.min_available,
-                "stops": list(one.stops),
-            }
-            for one in rollout.shortfalls
-        ],
-        "downtimeSeconds": {w: round(s, 1) for w, s in rollout.downtime_seconds.items()},
-        "seconds": round(rollout.seconds, 1),
-    }
 
 
 def _heading(rollout: Rollout) -> str:

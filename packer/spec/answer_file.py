@@ -1,4 +1,4 @@
-"""Saved answers of compare, risk and sweep, read back without trust."""
+"""Saved answers of compare, risk, sweep and apply, read back without trust."""
 
 from functools import cache
 from types import GenericAlias
@@ -10,11 +10,13 @@ from packer.errors import InvalidInput, Location, Problem
 from packer.plan.comparison import FleetComparison
 from packer.plan.plan import API_VERSION
 from packer.plan.risk import Risk
+from packer.plan.rollout.record import AppliedChange
 from packer.plan.sweep import Sweep
 from packer.spec.json_text import InvalidJson, parse_json
 
-SavedAnswer = FleetComparison | Risk | Sweep
+SavedAnswer = AppliedChange | FleetComparison | Risk | Sweep
 KINDS: dict[str, type[SavedAnswer]] = {
+    "AppliedChange": AppliedChange,
     "FleetComparison": FleetComparison,
     "Risk": Risk,
     "Sweep": Sweep,
@@ -30,7 +32,7 @@ def _adapter(kind: str) -> TypeAdapter[tuple[Any]]:
 
 
 def read_saved_answer(text: str, file: str) -> SavedAnswer:
-    """The comparison, risk or sweep of a file.
+    """The comparison, risk, sweep or change of a file.
 
     Raises:
         InvalidInput: It holds none of them, or one of another version.
@@ -54,5 +56,5 @@ def read_saved_answer(text: str, file: str) -> SavedAnswer:
 
 def _refused(file: str, why: str) -> InvalidInput:
     title = "this is nothing that a report can show beside a plan"
-    help_ = "name what compare --out or risk --out wrote, or the sweep.json of a sweep"
+    help_ = "name what compare, risk or apply wrote to --out, or the sweep.json of a sweep"
     return InvalidInput(Problem("P0810", title, Location(file), why, help_))

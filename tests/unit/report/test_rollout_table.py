@@ -2,7 +2,7 @@
 
 from packer.plan.rollout.change import HOST, Change, Occupancy, Place, RunningServers
 from packer.plan.rollout.order import rollout
-from packer.report.rollout_table import rollout_document, rollout_text
+from packer.report.rollout_table import rollout_text
 
 GIB = 2**30
 CARDS = Place("l40s-0", 0), Place("l40s-0", 1)
@@ -45,19 +45,3 @@ def test_a_server_in_its_own_way_is_told_so() -> None:
 
 def test_nothing_to_change_is_said() -> None:
     assert rollout_text(rollout(SERVERS, ()), {}, width=80) == "Nothing to change.\n"
-
-
-def test_the_document_holds_the_same_figures() -> None:
-    document = rollout_document(rollout(SERVERS, SWAP), SERVERS.capacity_bytes)
-    assert document["waves"] == [
-        [{"step": "stop", "server": "code-0"}],
-        [{"step": "replace", "server": "chat-0"}],
-        [{"step": "start", "server": "code-0"}],
-    ]
-    assert document["forcedStops"] == [{"server": "code-0", "circle": ["chat-0"]}]
-    assert document["downtimeSeconds"] == {"code": 90.0}
-    assert document["peaks"] == [
-        {"node": "l40s-0", "gpu": 0, "peakBytes": 30 * GIB, "allocatableBytes": 44 * GIB},
-        {"node": "l40s-0", "gpu": 1, "peakBytes": 30 * GIB, "allocatableBytes": 44 * GIB},
-    ]
-    assert document["shortfalls"] == []

@@ -11,14 +11,14 @@ from packer.report.json_twin import document_json
 from packer.spec.answer_file import read_saved_answer
 from packer.spec.contract_text import format_contract
 from packer.spec.kept_answer import format_answer, read_answer
-from tests.report_answers import comparison_of, risk_of, sweep_of
+from tests.report_answers import change_of, comparison_of, risk_of, sweep_of
 from tests.sample_plans import company_plan, tiny_plan
 
 PLAN = company_plan()
 
 
 def test_they_are_read_as_they_were_written() -> None:
-    for written in (risk_of(PLAN), comparison_of(PLAN)):
+    for written in (risk_of(PLAN), comparison_of(PLAN), change_of(PLAN)):
         assert read_saved_answer(format_contract(written), "f.json") == written
     sweep = sweep_of(PLAN)
     assert read_saved_answer(document_json(sweep), "sweep.json") == sweep
@@ -57,7 +57,9 @@ def test_answers_beside_a_plan_are_about_its_files(tmp_path: Path) -> None:
     risk = saved(tmp_path, "risk.json", format_contract(risk_of(PLAN)))
     comparison = saved(tmp_path, "compare.json", format_contract(comparison_of(PLAN)))
     sweep = saved(tmp_path, "sweep.json", document_json(sweep_of(PLAN)))
-    found = api.read_beside(PLAN, [risk, comparison, sweep])
+    change = saved(tmp_path, "change.json", format_contract(change_of(PLAN)))
+    found = api.read_beside(PLAN, [risk, comparison, sweep, change])
+    assert found.change == change_of(PLAN)
     assert found.risk == risk_of(PLAN)
     assert found.comparison == comparison_of(PLAN)
     assert found.sweep == sweep_of(PLAN)
