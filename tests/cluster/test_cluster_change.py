@@ -79,9 +79,7 @@ def test_no_card_is_ever_over_and_no_workload_below_its_minimum(
         moved = {f"{one.workload}-{one.replica}" for one in second.moves.moved}
         changed = {one.name: one.fields for one in found.difference.servers}
         assert changed.keys() == moved, changed
-        # Nobody else has to go anywhere: most stay, though the lost node held a large part.
-        must = sum(one.node == lost or one.workload in GROWING for one in first.placements)
-        assert must <= len(moved) <= must + len(first.placements) // 4
+        assert_most_stays(first, moved, lost)
         with watched(plane, NAMESPACE, [first, second], frozenset((lost,))) as record:
             change(plane, second)
         assert api.diff(second, kubeconfig=str(plane.kubeconfig)).is_empty
@@ -92,3 +90,15 @@ def test_no_card_is_ever_over_and_no_workload_below_its_minimum(
         # What sat on the lost node does not answer when the change begins.
         alive = sum(one.workload == workload.name and one.node != lost for one in first.placements)
         assert record.fewest[workload.name] >= min(alive, workload.min_available), workload.name
+
+
+def assert_most_stays(first: Plan, moved: set[str], lost: str) -> None:
+    """Of the bytes that nothing forces to another place, most are not read anew."""
+    weights = {
+        f"{one.workload}-{one.replica}": sum(device.weights_bytes for device in one.devices)
+        for one in first.placements
+        if one.node != lost and one.workload not in GROWING
+    }
+    kept = sum(size for name, size in weights.items() if name not in moved)
+    print(f"{kept / 2**30:.0f} of {sum(weights.values()) / 2**30:.0f} GiB that may stay do")
+    assert kept > sum(weights.values()) / 2
