@@ -118,12 +118,12 @@ class WarmTests:
     def pass_all(self, tests: Sequence[str], usual: Mapping[str, float]) -> bool:
         """Whether these tests run and pass, one after the other until one does not. In a child.
 
-        A test that takes ten times its usual seconds and a little more ends the child.
+        A test that takes four times its usual seconds and a little more ends the child.
         """
         self.failed, self._has_skipped = "", False
         items = [self._items[test] for test in tests]
         for item, following in zip(items, [*items[1:], None], strict=True):
-            limit_seconds(10 * usual.get(item.nodeid, 60.0) + 0.3)
+            limit_seconds(4 * usual.get(item.nodeid, 60.0) + 0.3)
             item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
             if self.failed:
                 return False
