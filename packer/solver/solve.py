@@ -16,7 +16,8 @@ from packer.solver.instance import Instance, Placed
 from packer.solver.later_levels import has_later_levels, later_levels
 from packer.solver.moving import count_moves
 from packer.solver.outcome import Solution, Status
-from packer.solver.phases import EXACT_SPOTS, phases
+from packer.solver.phase_steps import EXACT_SPOTS
+from packer.solver.phases import phases
 from packer.solver.stopping import Limits
 
 LATER_SHARE = 0.2

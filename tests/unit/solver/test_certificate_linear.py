@@ -109,8 +109,38 @@ def test_prices_of_nodes() -> None:
     assert linear_bound(problem, certificate(tree, 3)) == 7  # a node of 21 gives 20
     tree["value"] = 18 + 3 * (14 - 20)
     assert linear_bound(problem, certificate(tree, 2)) == 0
-    with pytest.raises(ValueError, match="objective"):
-        linear_bound(simple() | {"objective": "watts"}, certificate(tree, 3))
+    for unknown in ("watts", "euros"):
+        with pytest.raises(ValueError, match="objective"):
+            linear_bound(simple() | {"objective": unknown}, certificate(tree, 3))
+
+
+def test_what_finds_no_room_on_free_cards_is_counted_in_ones() -> None:
+    problem = simple(11, gpu_price=0) | {"objective": "gpu_price"}
+    tree = paying(1, 11, value=11 * 6 - 6 * 10)
+    assert linear_bound(problem, certificate(tree, 10)) == 1
+
+
+def test_costs_and_prices_are_added() -> None:
+    """Numbers that share digits in base two, on the sides of branches where they count."""
+    problem = simple() | {"objective": "node_price"}
+    cards = 6 * (7 - 3)
+    left = leaf(demand=[0], node_gpu=[7], gpu_node=[3], value=-cards)
+    right = left | {"value": 1 * (7 * 1 + 7 - 2 * 3) - cards}
+    tree = {"on": ["z", 0], "at": 0, "left": left, "right": right}
+    assert linear_bound(problem, certificate(tree, 1)) == 0
+    problem = simple() | {"objective": "gpu_price"}
+    left = leaf(demand=[0], node_gpu=[1], gpu_node=[3], value=3 * (1 - 2 * 3))
+    right = left | {"value": left["value"] + 2 * (3 * 1 + 3 - 1)}
+    tree = {"on": ["y", 0], "at": 1, "left": left, "right": right}
+    assert linear_bound(problem, certificate(tree, 1)) == 0
+
+
+def test_spread_on_cards_and_on_the_node_is_paid_together() -> None:
+    wide = item("x", 1, alternative([2], [3]), max_per_gpu=1, max_per_node=1)
+    prices = leaf(spread_gpu=[[0, 0, 23]], spread_node=[[0, 0, 29]])
+    paid = 2 * 23 + 29
+    tree = prices | {"demand": [paid], "value": paid}
+    assert linear_bound(instance([node_type()], [wide]), certificate(tree)) == 1
 
 
 def test_free_cards_prove_nothing() -> None:
@@ -188,6 +218,7 @@ def test_a_branch_may_not_widen_what_an_outer_one_narrowed() -> None:
         ({"gpu_node": [0, 0]}, "rows per type"),
         ({"node_gpu": []}, "rows per type"),
         ({"gpu_node": [0, 0], "node_gpu": [0, 0]}, "rows per type"),
+        ({"gpu_node": [], "node_gpu": []}, "rows per type"),
         ({"functions": [0]}, "functions"),
     ],
 )

@@ -81,8 +81,10 @@ def test_a_node_holds_its_capacity() -> None:
     ("where", "why"),
     [
         (placed("x", [0], node=3), "no such node"),
+        (placed("x", [0], node=9), "no such node"),
         (placed("x", [0], node=-1), "index"),
         (placed("x", [2]), "no such GPU"),
+        (placed("x", [5]), "no such GPU"),
         (placed("x", [-1]), "index"),
         (placed("x", [True]), "index"),
         (placed("x", [0], node=1), "node is unavailable"),
@@ -115,6 +117,9 @@ def test_cards_of_one_link() -> None:
     assert "not within one link" in refusal(document, placed("x", [1, 2]))
     assert count_objective(document, [placed("x", [1, 2], alt=1)]) == 2
     assert count_objective(document, [placed("x", [2], alt=2)]) == 1
+    document["node_types"][0]["links"] = [[0, 1, 2]]
+    assert count_objective(document, [placed("x", [0, 2])]) == 2
+    assert count_objective(document, [placed("x", [3], alt=2)]) == 1
     document["node_types"][0]["links"] = []
     assert count_objective(document, [placed("x", [1, 2])]) == 2
 
@@ -164,6 +169,18 @@ def test_anti_affinity_lets_one_item_meet_itself() -> None:
     rule = {"type": "anti_affinity", "items": ["x", "y"], "scope": "node"}
     document = problem(item("x", 2, alternative([1])), constraints=[rule])
     assert count_objective(document, [placed("x", [0])] * 2) == 1
+
+
+def test_rules_do_not_speak_of_others() -> None:
+    items = [item(name, 1, alternative([1])) for name in ("x", "y", "z")]
+    apart = {"type": "anti_affinity", "items": ["x", "y"], "scope": "gpu"}
+    together = {"type": "affinity", "items": ["x", "z"], "scope": "node"}
+    document = problem(*items, constraints=[apart, together])
+    where = [placed("x", [0]), placed("y", [1]), placed("z", [0])]
+    assert count_objective(document, where) == 2
+    where[1] = placed("y", [0], node=1)
+    where[2] = placed("z", [1])
+    assert count_objective(document, where) == 3
 
 
 def test_zones_without_a_name_are_one() -> None:

@@ -173,6 +173,15 @@ def test_neighbours_that_must_meet(scope: str) -> None:
     assert not possible(apart)
 
 
+def test_a_unit_that_the_second_cannot_reach_is_not_the_firsts() -> None:
+    pair = [item("x", 1, alternative([1])), item("y", 1, alternative([1], gpu_types=["B"]))]
+    rule = {"type": "affinity", "items": ["x", "y"], "scope": "node"}
+    types = [node_type("a"), node_type("b")]
+    assert possible(instance(types, pair, constraints=[rule]))
+    pair[0]["alts"][0]["gpu_types"] = ["A"]
+    assert not possible(instance(types, pair, constraints=[rule]))
+
+
 def test_a_partner_may_span_more_cards_than_it_needs() -> None:
     """The wider way of the second item is what the first can follow to another card."""
     follower = item("x", 2, alternative([9]))

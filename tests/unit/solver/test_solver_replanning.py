@@ -11,7 +11,7 @@ from packer.solver.instance_document import parse_instance
 from packer.solver.moving import count_moves
 from packer.solver.outcome import Moves
 from packer.solver.packing import Packing
-from packer.solver.phases import QUICK
+from packer.solver.phase_steps import QUICK
 from packer.solver.repack import repaired, still_valid
 from packer.solver.solve import solve
 from packer.solver.stopping import Limits
