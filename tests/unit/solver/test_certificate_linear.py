@@ -139,7 +139,7 @@ def test_spread_on_cards_and_on_the_node_is_paid_together() -> None:
     wide = item("x", 1, alternative([2], [3]), max_per_gpu=1, max_per_node=1)
     prices = leaf(spread_gpu=[[0, 0, 23]], spread_node=[[0, 0, 29]])
     paid = 2 * 23 + 29
-    tree = prices | {"demand": [paid], "value": paid}
+    tree = prices | {"demand": [paid], "value": paid - 29}  # a node costs nothing and earns 29
     assert linear_bound(instance([node_type()], [wide]), certificate(tree)) == 1
 
 
