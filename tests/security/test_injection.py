@@ -27,12 +27,19 @@ from packer.errors import GpuPackerError, InvalidInput
 from packer.host_services.options import HostTarget
 from packer.kubernetes_objects.render import render
 from packer.plan.plan import Plan
+from packer.report.comparison_tables import comparison_csv
 from packer.report.csv_tables import render_csv
+from packer.report.difference import difference
+from packer.report.difference_page import render_difference
+from packer.report.difference_text import difference_csv
 from packer.report.html import render_html
 from packer.report.json_twin import render_json
 from packer.report.markdown import render_markdown
+from packer.report.sweep_page import render_sweep
+from packer.report.sweep_tables import sweep_csv
 from packer.report.terminal import plan_table
 from tests.gguf_bytes import llama
+from tests.report_answers import beside, comparison_of, sweep_of
 from tests.sample_plans import banded_plan, tiny_plan
 from tests.sharing_ways import WAYS
 
@@ -297,6 +304,32 @@ def test_page(case: Case) -> None:
     assert not any(name.startswith("on") for _, names in tags for name in names)
     if text.strip() and text.isprintable():
         assert set(tags) == set(Tags(expected[""]).found)
+
+
+@given(case=CASES)
+@settings(many, max_examples=10)
+def test_answers_of_other_commands(case: Case) -> None:
+    """Comparison, risk and sweep beside the plan, a sweep's own page, and a difference."""
+    hostile = case.hostile
+    pages = (
+        render_html(hostile, beside(hostile)),
+        render_sweep(sweep_of(hostile)),
+        render_difference(difference(hostile, case.harmless)),
+    )
+    for page in pages:
+        tags = Tags(page).found
+        assert not any(name.startswith("on") for _, names in tags for name in names)
+        assert [tag for tag, _ in tags].count("script") <= 1
+        assert "img" not in {tag for tag, _ in tags}
+    tables = {
+        **render_csv(hostile, beside(hostile)),
+        **difference_csv(difference(hostile, case.harmless)),
+        "sweep": sweep_csv(sweep_of(hostile)),
+        "comparison": comparison_csv(comparison_of(hostile)),
+    }
+    for text in tables.values():
+        rows = csv.reader(io.StringIO(text, newline=""))
+        assert not [cell for row in rows for cell in row if is_formula(cell)]
 
 
 @given(case=CASES)
