@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from packer import api
+from packer.domain.basis import Basis
 from packer.plan.plan import DeviceBytes, HostBytes, Placement, Plan
 
 
@@ -59,4 +60,6 @@ def _emptied(device: DeviceBytes) -> DeviceBytes:
         total_bytes=0,
         low_bytes=0,
         high_bytes=0,
+        # The header on this machine was read.
+        basis=dict.fromkeys(device.basis, Basis.EXACT),
     )

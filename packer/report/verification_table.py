@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from packer.plan.finding import Finding
 from packer.report.text_columns import columns
+from packer.report.wording import counted
 
 _HEAD = ("Server", "What", "", "Basis", "Allowed", "Predicted / observed")
 _WORDS: dict[bool | None, str] = {False: "differs", None: "told only", True: "agrees"}
@@ -25,13 +26,13 @@ def verification_text(
     right = [one for one in findings if one.is_as_planned] if shows_all else []
     servers = len({one.server for one in findings})
     head = (
-        f"{len(wrong)} differences from the plan {plan}"
+        f"{counted(len(wrong), 'difference')} from the plan {plan}"
         if wrong
-        else f"{servers} servers are as the plan {plan} says"
+        else f"{counted(servers, 'server')} as the plan {plan} says"
     )
     unknown = f"; {len(silent)} could not be judged" if silent else ""
     shown = [*wrong, *silent, *right]
-    lines = [f"{head}: {len(findings)} things looked at{unknown}"]
+    lines = [f"{head}: {counted(len(findings), 'thing')} looked at{unknown}"]
     if shown:
         lines += ["", *_table(shown, width)]
     return "\n".join(lines)

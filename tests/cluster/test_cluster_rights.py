@@ -1,4 +1,4 @@
-"""The rendered rights are enough for inventory, diff and apply, and less is told rule by rule."""
+"""The rendered rights are enough for every command, and less is told rule by rule."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,8 +33,9 @@ def restricted(plane: ControlPlane) -> Iterator[Path]:
         account = f"--serviceaccount={ACCOUNT}"
         for role in CLUSTER_ROLES:
             plane.kubectl("create", "clusterrolebinding", role, f"--clusterrole={role}", account)
-        bind = ["create", "rolebinding", "apply", "--role=gpu-packer-apply", account]
-        plane.kubectl(*bind, "-n", NAMESPACE)
+        for name in ("apply", "verify"):
+            bind = ["create", "rolebinding", name, f"--role=gpu-packer-{name}", account]
+            plane.kubectl(*bind, "-n", NAMESPACE)
         token = plane.kubectl("create", "token", "deployer", "-n", NAMESPACE).strip()
         yield plane.bearer("deployer", token)
         plane.kubectl("delete", "clusterrole,clusterrolebinding", *CLUSTER_ROLES)
@@ -58,6 +59,24 @@ def test_the_rendered_rights_are_enough(
     second = planned(plane, tmp_path, fleet=bigger, replaced="small").plan
     change(second, restricted)
     assert api.diff(second, kubeconfig=str(restricted)).is_empty
+    running = api.running_fleet("small", kubeconfig=str(restricted))
+    assert [one.name for one in running.placements] == ["embed-0"]
+    verified = api.verify_fleet(second, kubeconfig=str(restricted))
+    assert verified.is_as_planned
+    # Nobody answers behind a fake kubelet's pods, but nobody is forbidden to ask either.
+    assert "4 could not be judged" in verified.text
+
+
+def test_verifying_needs_no_right_to_change_anything(
+    plane: ControlPlane, restricted: Path, tmp_path: Path
+) -> None:
+    plan = planned(plane, tmp_path, fleet=fleet(tmp_path, workload("embed", "qwen3-4b"))).plan
+    change(plan, restricted)
+    plane.kubectl("delete", "rolebinding", "apply", "-n", NAMESPACE)
+    assert api.verify_fleet(plan, kubeconfig=str(restricted)).is_as_planned
+    plane.kubectl("delete", "rolebinding", "verify", "-n", NAMESPACE)
+    with pytest.raises(InvalidInput, match="not allowed to list pods"):
+        api.verify_fleet(plan, kubeconfig=str(restricted))
 
 
 def test_a_missing_right_to_write_is_named(

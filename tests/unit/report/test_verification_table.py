@@ -13,7 +13,7 @@ FINDINGS = [
 def test_what_differs_stands_first_with_its_figures() -> None:
     lines = verification_text(FINDINGS, "small", 120).splitlines()
     assert lines[0] == (
-        "1 differences from the plan small: 3 things looked at; 1 could not be judged"
+        "1 difference from the plan small: 3 things looked at; 1 could not be judged"
     )
     assert lines[2].split() == ["Server", "What", "Basis", "Allowed", "Predicted", "/", "observed"]
     assert lines[3].split("  ")[0] == "chat-1"
@@ -24,6 +24,6 @@ def test_what_differs_stands_first_with_its_figures() -> None:
 
 def test_what_agrees_is_counted_and_listed_on_request() -> None:
     assert verification_text(FINDINGS[:1], "small", 120) == (
-        "1 servers are as the plan small says: 1 things looked at"
+        "1 server as the plan small says: 1 thing looked at"
     )
     assert "agrees" in verification_text(FINDINGS[:1], "small", 120, shows_all=True)
