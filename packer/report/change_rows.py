@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from packer.plan.rollout.record import AppliedChange, Ending, RecordedPeak, RecordedStep
 from packer.plan.rollout.step import StepKind
 from packer.report.rollout_table import STEP_WORDS
+from packer.report.wording import counted
 from packer.units import format_bytes
 
 ENDINGS: dict[Ending, str] = {
@@ -24,10 +25,10 @@ def change_words(change: AppliedChange) -> str:
     proof = "proven fewest" if change.stops_are_fewest else "fewest not proven"
     return (
         f"{change.started}, namespace {change.namespace} of {change.cluster}: "
-        f"{ENDINGS[change.ending]}. {len(change.steps)} steps, "
-        f"{len(change.forced_stops)} forced stops ({proof}), "
+        f"{ENDINGS[change.ending]}. {counted(len(change.steps), 'step')}, "
+        f"{counted(len(change.forced_stops), 'forced stop')} ({proof}), "
         f"expected {change.seconds:.0f} s{taken}; "
-        f"{len(change.written)} objects written or deleted."
+        f"{counted(len(change.written), 'object')} written or deleted."
     )
 
 

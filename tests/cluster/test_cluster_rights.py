@@ -75,7 +75,7 @@ def test_verifying_needs_no_right_to_change_anything(
     plane.kubectl("delete", "rolebinding", "apply", "-n", NAMESPACE)
     assert api.verify_fleet(plan, kubeconfig=str(restricted)).is_as_planned
     plane.kubectl("delete", "rolebinding", "verify", "-n", NAMESPACE)
-    with pytest.raises(InvalidInput, match="not allowed to list pods"):
+    with pytest.raises(InvalidInput, match="not allowed to get pods/log"):
         api.verify_fleet(plan, kubeconfig=str(restricted))
 
 

@@ -36,8 +36,8 @@ def test_steps_peaks_and_gaps_have_rows() -> None:
 def test_every_ending_has_words() -> None:
     assert set(ENDINGS) == set(Ending)
     words = change_words(CHANGE)
-    assert "failed on the way; run the same command again. 4 steps, 1 forced stops" in words
-    assert "expected 120 s, took 77 s; 1 objects written or deleted." in words
+    assert "failed on the way; run the same command again. 4 steps, 1 forced stop (" in words
+    assert "expected 120 s, took 77 s; 1 object written or deleted." in words
     shown = change_words(replace(CHANGE, ending=Ending.SHOWN, taken_seconds=None))
     assert "shown, not carried out" in shown
     assert "took" not in shown
