@@ -85,6 +85,11 @@ class ControlPlane:
         program = str(self._binaries.kube_scheduler)
         self._processes.start(name, [program, f"--config={file}", "--secure-port=0"])
 
+    def start_controller(self, name: str) -> None:
+        """Start one controller alone, beside an API server alone; ``end`` ends it."""
+        command = [*self._clients()["kube-controller-manager"], f"--controllers={name}"]
+        self._processes.start(name, command)
+
     def end(self, name: str) -> None:
         """End a program that a test started."""
         self._processes.kill(name)

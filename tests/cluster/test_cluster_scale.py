@@ -3,9 +3,12 @@
 import resource
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +16,14 @@ import pytest
 
 from packer import api
 from packer.api.manifests import manifest_objects
-from packer.cluster.object_kinds import KINDS, kind_of
+from packer.cluster.object_kinds import DEPLOYMENT, kind_of
+from packer.cluster.plan_objects import find_object
 from packer.plan.plan import CardBudget, Placement, Plan
 from tests.cluster.binaries import Binaries
 from tests.cluster.campaign import full_only
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.deployed import NAMESPACE, Json
+from tests.cluster.faulty_server import is_write, misbehaving_proxy
 from tests.rendered_plans import live
 from tests.sample_plans import company_plan
 
@@ -108,13 +113,59 @@ def test_a_diff_of_four_thousand_servers_takes_seconds(
 @full_only
 def test_only_what_changes_is_written(crowded: ControlPlane) -> None:
     plan = large_plan(CHANGED)
-    found = api.diff(plan, kubeconfig=str(crowded.kubeconfig))
-    order = api.order_of(found)
-    written = api.apply(found, order, dry_run=True)
-    names = {name for _, name in written}
     workload = plan.workloads[0].name
-    assert {name for name in names if name.startswith(f"{workload}-")} == {
-        f"{workload}-{number}" for number in range(CHANGED)
-    }
-    assert len(written) <= 4 * CHANGED
-    assert {kind for kind, _ in written} <= {name for _, name in KINDS}
+    changed = {f"{workload}-{number}" for number in range(CHANGED)}
+    crowded.kubectl("create", "serviceaccount", "deployer", "-n", NAMESPACE)
+    role = ("clusterrolebinding", "deployer", "--clusterrole=cluster-admin")
+    crowded.kubectl("create", *role, f"--serviceaccount={NAMESPACE}:deployer")
+    token = crowded.kubectl("create", "token", "deployer", "-n", NAMESPACE).strip()
+    writes: Counter[tuple[str, str]] = Counter()
+
+    def seen(method: str, path: str) -> int:
+        if is_write(method) and "dryRun" not in path:
+            kind, name = path.partition("?")[0].split("/")[-2:]
+            writes[kind, name] += 1
+        return 0
+
+    # Orphans are let go by the garbage collector; all else that a cluster does is said to be done.
+    crowded.start_controller("garbage-collector-controller")
+    with misbehaving_proxy(crowded, seen) as address, made_ready(crowded, changed):
+        kubeconfig = crowded.kubeconfig_with("counted", {"token": token}, server=address)
+        found = api.diff(plan, kubeconfig=str(kubeconfig))
+        assert {one.name for one in found.difference.servers} == changed
+        order = api.order_of(found)
+        api.apply(found, order, patience_seconds=120)
+        assert api.diff(plan, kubeconfig=str(kubeconfig)).is_empty
+    crowded.end("garbage-collector-controller")
+    # Each Deployment is let go of and made anew, and nothing else is touched.
+    assert set(writes) == {("deployments", name) for name in changed}
+    assert writes.total() == 2 * CHANGED
+
+
+@contextmanager
+def made_ready(plane: ControlPlane, names: Iterable[str]) -> Iterator[None]:
+    """Say of Deployments that they are ready, soon after they are made."""
+    done = threading.Event()
+    thread = threading.Thread(target=_make_ready, args=(plane, sorted(names), done))
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _make_ready(plane: ControlPlane, names: Sequence[str], done: threading.Event) -> None:
+    cluster = plane.connection()
+    while not done.wait(0.2):
+        for name in names:
+            found = find_object(cluster, DEPLOYMENT, NAMESPACE, name)
+            if found and "readyReplicas" not in found["status"]:
+                generation = found["metadata"]["generation"]
+                status = {"replicas": 1, "readyReplicas": 1, "updatedReplicas": 1}
+                cluster.send(
+                    "PATCH",
+                    f"{DEPLOYMENT.collection(NAMESPACE)}/{name}/status",
+                    body={"status": {**status, "observedGeneration": generation}},
+                    content_type="application/merge-patch+json",
+                )
