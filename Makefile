@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 EXAMPLE := examples/02-company-fleet
 
 .DEFAULT_GOAL := help
-.PHONY: bench-fresh bench-growth brute-force llama-server control-plane cluster-test help install demo test unit lint types floors coverage missing-tools lock clean golden memory-table bench speed-table demand-table candidate-table published cpu-speed sweep-table browser-test fuzz mutants long-run fleet-campaign
+.PHONY: bench-fresh bench-growth brute-force llama-server control-plane cluster-test help install demo test unit lint types floors coverage missing-tools lock clean golden memory-table bench speed-table demand-table candidate-table published cpu-speed sweep-table browser-test fuzz mutants long-run fleet-campaign pip-audit
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -56,6 +56,11 @@ coverage: install
 
 missing-tools: install
 	@$(BIN)/python -m tests.tools
+
+pip-audit: ## Known vulnerabilities of the locked versions; needs the index's advisory service
+	$(PYTHON) -m venv build/pip-audit
+	build/pip-audit/bin/python -m pip install --quiet pip-audit==2.10.1
+	build/pip-audit/bin/pip-audit --disable-pip --require-hashes --requirement requirements.lock
 
 control-plane: install ## Build etcd, API server, scheduler …, and a linter of manifests (once, cached)
 	$(BIN)/python -m tests.cluster.binaries
