@@ -144,7 +144,7 @@ class Campaign:
 
     def _control(self, reach: Reach) -> None:
         """Unchanged code, imported anew."""
-        for trial in random.Random(0).sample(self._trials, min(3, len(self._trials))):
+        for trial in random.Random(0).sample(self._trials, min(1, len(self._trials))):
             if not self._imported(trial.mutant, trial.original, reach):
                 raise UnsoundTests(f"unchanged {trial.mutant.module} fails, see {self._log}")
 

@@ -329,6 +329,8 @@ def test_places_of_words_and_secrets() -> None:
 def test_places_in_the_environment() -> None:
     found = where("", {"LLAMA_ARG_CTX_SIZE": "many"})
     assert found == Location("environment", 1, 20, "LLAMA_ARG_CTX_SIZE=many", 4)
+    longer = where("", {"LLAMA_ARG_CTX_SIZE": "thirteen-char"})
+    assert (longer.column, longer.width) == (20, 13)
 
 
 def test_an_empty_command_line_has_no_place() -> None:
@@ -366,6 +368,7 @@ def test_words_that_no_flag_takes() -> None:
     ]
     assert len(problems("--nonsense 5 6")) == 2
     assert len(problems("--nonsense")) == 1
+    assert len(problems("--nonsense +5")) == 1
 
 
 def test_a_missing_value_does_not_swallow_the_next_flag() -> None:
@@ -507,6 +510,12 @@ def test_not_modelled() -> None:
 )
 def test_nearest_builds(build: str, nearest: str) -> None:
     assert nearest_build(build) == nearest
+
+
+@pytest.mark.parametrize("build", ["b1", "b11500", "b99999", "master"])
+def test_a_build_without_a_table_is_noted(build: str) -> None:
+    (note,) = parse_arguments(["llama-server", "-m", "x"], build=build).notes
+    assert note.startswith(f"llama.cpp {build} is not known by name")
 
 
 @pytest.mark.parametrize(
