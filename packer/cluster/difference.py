@@ -6,9 +6,9 @@ from decimal import Decimal
 
 from packer.cluster.connection import Json
 from packer.cluster.likeness import unlike
-from packer.cluster.object_kinds import CLAIM, DEPLOYMENT, Key, key_of
+from packer.cluster.object_kinds import CLAIM, Key, key_of
 from packer.cluster.plan_objects import LivePlan
-from packer.cluster.servers import Server, server_of
+from packer.cluster.servers import Server, is_server, server_of
 from packer.plan.plan import Plan
 
 
@@ -69,9 +69,8 @@ def compare(live: LivePlan, rendered: Iterable[Json]) -> Difference:
     changes: list[ServerChange] = []
     kept: list[Server] = []
     updated: list[Key] = []
-    for key, body in wanted.items():
-        if key[0] != DEPLOYMENT.name:
-            continue
+    ours = {key: body for key, body in wanted.items() if is_server(body)}
+    for key, body in ours.items():
         new, old = server_of(body), live.servers.get(key[1])
         fields = (*unlike_now.get(key, ()), *_claim_fields(new, unlike_now))
         if old is None or not old.is_available or any(map(_restarts, fields)):
@@ -79,11 +78,11 @@ def compare(live: LivePlan, rendered: Iterable[Json]) -> Difference:
         else:
             kept.append(new)
             updated += [key] if fields else []
-    names = {key[1] for key in wanted if key[0] == DEPLOYMENT.name}
+    names = {key[1] for key in ours}
     changes += [
         ServerChange(name, old, None) for name, old in live.servers.items() if name not in names
     ]
-    others = [key for key in wanted if key[0] != DEPLOYMENT.name]
+    others = [key for key in wanted if key not in ours]
     return Difference(
         servers=tuple(changes),
         kept=tuple(kept),
@@ -91,7 +90,9 @@ def compare(live: LivePlan, rendered: Iterable[Json]) -> Difference:
             *(key for key in others if key not in unlike_now or unlike_now[key]),
             *updated,
         ),
-        gone=tuple(key for key in live.objects if key not in wanted and key[0] != DEPLOYMENT.name),
+        gone=tuple(
+            key for key, body in live.objects.items() if key not in wanted and not is_server(body)
+        ),
         rendered=wanted,
     )
 

@@ -7,7 +7,6 @@ from packer.cluster.connection import Connection, Json
 from packer.cluster.listing import listed
 from packer.cluster.object_kinds import (
     BUILT_IN,
-    DEPLOYMENT,
     KINDS,
     POD,
     Key,
@@ -18,7 +17,7 @@ from packer.cluster.object_kinds import (
 from packer.cluster.ownership import MANAGED_BY, MANAGER, PART_OF
 from packer.cluster.refusals import FORBIDDEN, NOT_FOUND, Refused
 from packer.cluster.requirements import unserved
-from packer.cluster.servers import INSTANCE, LEAVING, Server, leaving_server, server_of
+from packer.cluster.servers import INSTANCE, LEAVING, Server, is_server, leaving_server, server_of
 from packer.cluster.versions import server_version
 from packer.errors import InvalidInput, Problem
 
@@ -76,8 +75,8 @@ def read_plan_objects(
         raise InvalidInput(refused)
     servers = {
         body["metadata"]["name"]: server_of(body, lost_nodes=lost_nodes)
-        for (kind_name, _), body in objects.items()
-        if kind_name == DEPLOYMENT.name
+        for body in objects.values()
+        if is_server(body)
     }
     leaving = {"labelSelector": f"{query['labelSelector']},{LEAVING}"}
     for pod in listed(cluster, POD.collection(namespace), _kept, leaving):

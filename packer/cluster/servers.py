@@ -73,6 +73,12 @@ class Server:
         )
 
 
+def is_server(body: Json) -> bool:
+    """Whether an object is a Deployment of llama-servers; a gateway's holds no card."""
+    labels = (body["metadata"].get("labels") or {}) if body["kind"] == "Deployment" else {}
+    return labels.get("app.kubernetes.io/name") == "llama-server"
+
+
 def server_of(deployment: Json, *, lost_nodes: frozenset[str] = frozenset()) -> Server:
     """The server of a Deployment, rendered or live.
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from packer.cluster.connection import Connection, Json
 from packer.cluster.given_cards import given_cards
 from packer.cluster.listing import listed
-from packer.cluster.object_kinds import DEPLOYMENT, POD
+from packer.cluster.object_kinds import POD
 from packer.cluster.ownership import MANAGED_BY, MANAGER, PART_OF
-from packer.cluster.servers import INSTANCE, Server, is_ready, server_of
+from packer.cluster.servers import INSTANCE, Server, is_ready, is_server, server_of
 from packer.plan.finding import Finding
 from packer.plan.plan import Plan
 
@@ -30,7 +30,7 @@ def running_pods(
     for pod in listed(cluster, POD.collection(namespace), lambda item: item, query):
         if "deletionTimestamp" not in pod["metadata"]:
             by_instance.setdefault(pod["metadata"]["labels"].get(INSTANCE, ""), []).append(pod)
-    servers = [server_of(body) for body in rendered if body["kind"] == DEPLOYMENT.name]
+    servers = [server_of(body) for body in rendered if is_server(body)]
     found = {server.name: by_instance.get(server.instance, []) for server in servers}
     return [
         RunningPod(one, found[one.name][0] if len(found[one.name]) == 1 else None)

@@ -9,6 +9,7 @@ import pytest
 
 from packer import api
 from packer.cli.main import run
+from packer.domain.rendering import Gateway
 from packer.errors import InvalidInput
 from packer.plan.plan import Plan
 from packer.plan.running import running_placements
@@ -201,6 +202,20 @@ def test_what_an_interrupted_apply_left_counts_once(live: Live) -> None:
     found = api.running_fleet("small", kubeconfig=str(live.plane.kubeconfig))
     assert [one.name for one in found.placements] == ["small-0"]
     assert "an apply was interrupted" in found.notes[0]
+
+
+def test_a_gateway_is_applied_verified_and_pruned_and_is_no_replica(live: Live) -> None:
+    plan = live.deployed(SMALL)
+    at = str(live.plane.kubeconfig)
+    found = api.diff(plan, kubeconfig=at, gateway=Gateway.LITELLM)
+    assert "write    Deployment gateway-small" in found.text
+    api.apply(found, api.order_of(found), patience_seconds=120)
+    assert api.diff(plan, kubeconfig=at, gateway=Gateway.LITELLM).is_empty
+    options = {"kubeconfig": at, "asks_servers": False, "gateway": Gateway.LITELLM}
+    assert api.verify_fleet(plan, **options).is_as_planned  # type: ignore[arg-type]
+    assert [one.name for one in api.running_fleet("small", kubeconfig=at).placements] == ["small-0"]
+    live.deployed(SMALL)
+    assert "gateway-small" not in str(live.plane.read("deployments", *IN))
 
 
 @full_only

@@ -10,8 +10,9 @@ from packer.cluster.difference import Difference, compare, difference_text
 from packer.cluster.object_kinds import key_of
 from packer.cluster.plan_objects import LivePlan
 from packer.cluster.rollout import capacity_of, rollout_of
-from packer.cluster.servers import parse_planned, server_of
+from packer.cluster.servers import is_server, parse_planned, server_of
 from packer.domain.node import Sharing
+from packer.domain.rendering import Gateway
 from packer.kubernetes_objects.render import rendered_objects
 from packer.plan.plan import Plan
 from packer.plan.rollout.change import HOST, Place
@@ -36,9 +37,7 @@ def running(objects: list[Json]) -> LivePlan:
         body["metadata"]["uid"] = body["metadata"]["name"]
         if body["kind"] == "Deployment":
             body["status"] = {"readyReplicas": 1}
-    servers = {
-        body["metadata"]["name"]: server_of(body) for body in copies if body["kind"] == "Deployment"
-    }
+    servers = {body["metadata"]["name"]: server_of(body) for body in copies if is_server(body)}
     return LivePlan("llm", {key_of(body): body for body in copies}, servers)
 
 
@@ -113,6 +112,18 @@ def test_what_is_not_rendered_any_more_is_left_over() -> None:
     assert not kept.waves
     (step,) = rollout_of(difference, PLAN, start_seconds=1.0, prune=True).steps
     assert (step.kind, step.server) == (StepKind.STOP, gone["metadata"]["name"])
+
+
+def test_a_gateway_is_an_object_and_no_server() -> None:
+    options = replace(SAMPLE_OPTIONS, gateway=Gateway.LITELLM)
+    rendered = json.loads(json.dumps(rendered_objects(PLAN, options)))
+    name = next(key[1] for key in map(key_of, rendered) if key[1].startswith("gateway-"))
+    fresh = compare(LivePlan("llm", {}, {}), rendered)
+    assert ("Deployment", name) in fresh.written
+    assert name not in {one.name for one in fresh.servers}
+    there = running(rendered)
+    assert compare(there, rendered).is_empty
+    assert ("Deployment", name) in compare(there, bodies()).gone
 
 
 def test_servers_that_come_to_free_cards_just_start() -> None:
