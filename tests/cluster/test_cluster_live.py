@@ -74,6 +74,22 @@ def live(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield Live(plane, tmp_path_factory.mktemp("live"))
 
 
+@full_only
+@pytest.mark.parametrize("sharing", ["dra-memory", "whole"])
+def test_every_way_of_sharing_is_read_back(
+    plane: ControlPlane, tmp_path: Path, sharing: str
+) -> None:
+    # First in this file: the others share one furnished cluster to its end.
+    with furnished(plane, MACHINES, sharing):
+        live = Live(plane, tmp_path)
+        plan = live.deployed(CHAT, EMBED, SMALL)
+        found = api.running_fleet("small", kubeconfig=str(plane.kubeconfig))
+        assert set(found.placements) == set(running_placements(plan.placements))
+        again = live.planned(CHAT, EMBED, SMALL, current="live")
+        assert again.moves is not None
+        assert again.moves.kept == 4
+
+
 def test_what_runs_is_read_as_it_was_planned_and_stays(live: Live) -> None:
     plan = live.deployed(CHAT, EMBED)
     found = api.running_fleet("small", kubeconfig=str(live.plane.kubeconfig))
@@ -216,18 +232,3 @@ def test_a_gateway_is_applied_verified_and_pruned_and_is_no_replica(live: Live) 
     assert [one.name for one in api.running_fleet("small", kubeconfig=at).placements] == ["small-0"]
     live.deployed(SMALL)
     assert "gateway-small" not in str(live.plane.read("deployments", *IN))
-
-
-@full_only
-@pytest.mark.parametrize("sharing", ["dra-memory", "whole"])
-def test_every_way_of_sharing_is_read_back(
-    plane: ControlPlane, tmp_path: Path, sharing: str
-) -> None:
-    with furnished(plane, MACHINES, sharing):
-        live = Live(plane, tmp_path)
-        plan = live.deployed(CHAT, EMBED, SMALL)
-        found = api.running_fleet("small", kubeconfig=str(plane.kubeconfig))
-        assert set(found.placements) == set(running_placements(plan.placements))
-        again = live.planned(CHAT, EMBED, SMALL, current="live")
-        assert again.moves is not None
-        assert again.moves.kept == 4
