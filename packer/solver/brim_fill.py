@@ -20,10 +20,13 @@ from packer.solver.wide_dealing import deal_wide
 
 MOST_WASTE = 0.01
 """Share of the room above which slack is better gathered."""
+TIGHT = 0.001
+"""Share of the room below which nothing but filling to the brim helps."""
 MOST_BINS = 160
 MOST_PIECES = 900
 """Sizes up to which all pairs of pieces are looked at."""
 STEPS_PER_START = 400
+"""Steps after which the wide replicas are dealt anew."""
 FEWEST, MOST = 5, 14
 """Full GPUs emptied at once."""
 
@@ -57,6 +60,10 @@ class BrimFill:
         if not 2 <= len(self._load.bins) <= MOST_BINS or pieces > MOST_PIECES:
             return False
         return self._spared() is not None and self._waste <= MOST_WASTE * self._room
+
+    def is_tight(self) -> bool:
+        """Whether next to nothing may be wasted; once it is known to apply."""
+        return self._waste <= TIGHT * self._room
 
     def _spared(self) -> Bin | None:
         """The dearest GPU, then the smallest, without which the rest still has room enough."""
@@ -118,20 +125,23 @@ class BrimFill:
     def _step(self, state: _State) -> _State:
         """Empty some full GPUs, mostly those of many pieces, and fill again what is open."""
         random, load = self._random, self._load
-        before = [(one, one.items) for one in load.bins if one.items]
-        count = min(len(before), int(random.integers(FEWEST, MOST + 1)))
-        pieces_of = np.array([len(items) for _, items in before])
-        weight = pieces_of / max(1, pieces_of.sum())
-        chosen = random.choice(len(before), count, replace=False, p=weight) if count else []
-        emptied = [before[k][0] for k in chosen]
+        before = {one.gpu: one.items for one in load.bins}
+        filled = [one for one in load.bins if one.items]
+        pieces_of = np.array([len(one.items) for one in filled])
+        count = min(len(filled), int(random.integers(FEWEST, MOST + 1)))
+        chance = pieces_of / max(1, pieces_of.sum())
+        chosen = random.choice(len(filled), count, False, chance).tolist() if count else []
+        emptied = [filled[k] for k in chosen]
         pieces = state.loose + [i for one in emptied for i in one.items]
         self._empty(emptied)
         tried = self._attempt(pieces, state.open + emptied, len(state.open))
         if self._is_no_worse(tried, state):
             return tried
-        self._empty([one for one in load.bins if one.items])
-        for one, items in before:
-            load.put([one], [items])
+        # A GPU that nothing happened to still has the very same list.
+        changed = [one for one in load.bins if one.items is not before[one.gpu]]
+        self._empty(changed)
+        for one in changed:
+            load.put([one], [before[one.gpu]])
         return state
 
     def _is_no_worse(self, tried: _State, state: _State) -> bool:

@@ -116,10 +116,10 @@ class MovableLoad:
 
     def put(self, bins: Sequence[Bin], fillings: Sequence[Sequence[int]]) -> bool:
         """Give GPUs other items, all at once; False, with nothing changed, where a node can not."""
-        spread = self._spread_after(bins, fillings) if self.limits else self._inside
-        if spread is None or (self.node_left and not self._take_from_nodes(bins, fillings)):
+        change = self._spread_change(bins, fillings)
+        if change is None or (self.node_left and not self._take_from_nodes(bins, fillings)):
             return False
-        self._inside = spread
+        self._inside.update(change)
         for one, items in zip(bins, fillings, strict=True):
             one.items, one.load = list(items), self.load(items, one.node_type)
         return True
@@ -135,23 +135,24 @@ class MovableLoad:
     def _units(self, node: int) -> tuple[tuple[Scope, int], ...]:
         return (Scope.NODE, node), (Scope.ZONE, int(self.geometry.node_zone[node]))
 
-    def _spread_after(
+    def _spread_change(
         self, bins: Sequence[Bin], fillings: Sequence[Sequence[int]]
     ) -> Counter[tuple[Scope, int, int]] | None:
-        """Limited items per node and zone with new fillings; None where there are too many."""
+        """More of limited items per node and zone; None where there would be too many."""
         change: Counter[tuple[Scope, int, int]] = Counter()
         for one, items in zip(bins, fillings, strict=True):
             limited = Counter(i for i in items if i in self.limits)
             if any(n > self.limits[i].get(Scope.GPU, n) for i, n in limited.items()):
                 return None
             limited.subtract(i for i in one.items if i in self.limits)
-            for scope, unit in self._units(one.node):
-                change.update({(scope, unit, i): n for i, n in limited.items()})
+            for i, n in limited.items():
+                for scope, unit in self._units(one.node):
+                    change[scope, unit, i] += n
         for (scope, unit, i), more in change.items():
             most = self.limits[i].get(scope)
             if most is not None and more > 0 and self._inside[scope, unit, i] + more > most:
                 return None
-        return self._inside + change
+        return change
 
     def _take_from_nodes(self, bins: Sequence[Bin], fillings: Sequence[Sequence[int]]) -> bool:
         left = {one.node: list(self.node_left[one.node]) for one in bins}

@@ -28,6 +28,8 @@ FROM_SCRATCH_SHARE = 0.1
 """Share of the time kept for a plan from scratch, where what runs stays far from the bound."""
 MOST_ITEMS = 4000
 """Items above which the relaxation takes long and is solved only for a wide gap."""
+TIGHT_STEPS = 5
+"""So many times the steps where nothing may be wasted: then nothing else helps."""
 CHUNK = 500
 """Steps of consolidation between two offers."""
 QUICK = FillStyle(sample=100)
@@ -108,7 +110,10 @@ def fill_to_the_brim(run: Incumbent, steps: int) -> None:
         return
     load = MovableLoad(Packing(run.geometry, run.placed), run.columns)
     brim = BrimFill(load, run.columns, run.limits.seed)
-    if brim.applies() and brim.run(round(steps * run.limits.effort), run.clock.has_time):
+    if not brim.applies():
+        return
+    worth = TIGHT_STEPS if brim.is_tight() else 1
+    if brim.run(round(steps * worth * run.limits.effort), run.clock.has_time):
         run.offer("brim", load.packing())
 
 
