@@ -45,7 +45,7 @@ QUIET_LOAD_SECONDS = 0.074
 def main() -> int:
     """Print seconds by model, the fixed load, and the bars."""
     offers = tuple(_offer(name) for name in GPUS)
-    seconds: Counter[str] = Counter()
+    seconds: dict[str, float] = dict.fromkeys(MODELS, 0.0)
     found: Counter[str] = Counter()
     loads: list[float] = []
     for number in range(WORKLOADS):
@@ -56,9 +56,9 @@ def main() -> int:
         sets = find_candidates_by_replicas(_workload(number, model), offers, build="b11434")
         seconds[model] += time.process_time() - begun
         found[model] += sum(len(one.candidates) for one in sets)
-    for model, spent in seconds.most_common():
+    for model, spent in sorted(seconds.items(), key=lambda one: -one[1]):
         print(f"{model:20} {found[model]:6} candidates {spent:6.2f} s")
-    total, spent = found.total(), seconds.total()
+    total, spent = found.total(), sum(seconds.values())
     is_slow, is_late = total / spent < LEAST_PER_SECOND, spent > MOST_SECONDS
     print(f"{WORKLOADS} workloads × {len(GPUS)} GPUs, {total} candidates")
     print(_bar(f"{total / spent:.0f} per second", f"≥ {LEAST_PER_SECOND:.0f}", is_slow))

@@ -10,7 +10,7 @@ import argparse
 import json
 from pathlib import Path
 
-from benchmarks import published_drafts, published_memory, published_mtp
+from benchmarks import published_decisions, published_drafts, published_memory, published_mtp
 
 ARTICLES = json.loads(
     (published_memory.ROOT / "tests/data/published/articles.json").read_text(encoding="utf-8")
@@ -22,6 +22,8 @@ reason where they differ. The page is written by `make published` from
 `tests/data/published/articles.json` (read {ARTICLES["read"]}) and compared by a test. How we
 estimate is in [memory-model.md](memory-model.md) and [performance-model.md](performance-model.md).
 """
+_GUARD = """
+`gpu-packer estimate` exits 1 for a command line over budget, so it can guard a launch."""
 
 
 def document() -> str:
@@ -31,6 +33,8 @@ def document() -> str:
         *published_memory.section(ARTICLES["memory"]),
         *published_drafts.section(ARTICLES["draft"]),
         *published_mtp.section(ARTICLES["mtp"]),
+        *published_decisions.section(ARTICLES["mtp"]),
+        _GUARD,
     ]
     return "\n".join(lines) + "\n"
 

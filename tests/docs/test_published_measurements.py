@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks import published_drafts, published_memory, published_mtp
+from benchmarks import published_decisions, published_drafts, published_memory, published_mtp
 from benchmarks.published_measurements import ARTICLES, document
 from packer.performance.speculation_choice import SpeculationRule
 from tests.planned import ROOT
@@ -60,6 +60,47 @@ def test_contexts_that_memory_explains(row: dict[str, int]) -> None:
 def test_decisions_of_the_article(wish: dict[str, str]) -> None:
     decided = wish["decided"].replace("depth 2 or 3", "depth 2")
     assert published_mtp.decision(MTP, wish) == decided
+
+
+PLANNED = {
+    "agentic work, at least 64Ki": ("standard, q8_0", "mtp, depth 1, q8_0"),
+    "code, 32 to 48Ki": ("mtp, depth 2, q8_0", "mtp, depth 2, q8_0"),
+    "long summaries, lower fidelity accepted": ("standard, q8_0", "mtp, depth 1, q8_0"),
+    "mixture of experts on 16 GB": ("standard, q8_0", "mtp, depth 2, q8_0"),
+    "mixture of experts on 24 GB": ("mtp, depth 2, q8_0", "mtp, depth 2, q8_0"),
+}
+"""What plans choose with the article's build and with the newest; the page says why they differ."""
+
+
+@pytest.mark.parametrize("wish", MTP["decisions"], ids=lambda wish: wish["use"])
+def test_decisions_of_real_plans(wish: dict[str, str]) -> None:
+    chosen = tuple(
+        published_decisions.planned_decision(MTP, wish, build) for build in ("", "b11434")
+    )
+    assert chosen == PLANNED[wish["use"]]
+
+
+def test_plans_decide_as_the_article_but_for_the_row_measured_near_an_empty_context() -> None:
+    differing = [
+        wish["use"]
+        for wish in MTP["decisions"]
+        if published_decisions.planned_decision(MTP, wish)
+        != wish["decided"].replace("depth 2 or 3", "depth 2")
+    ]
+    assert differing == ["long summaries, lower fidelity accepted"]
+
+
+def test_no_bytes_alike_in_both_rows_explain_the_contexts_of_the_mixture_of_experts() -> None:
+    first, second = (published_mtp.freed_band(MTP, row) for row in MTP["rows"][4:6])
+    assert 0 < second[0] < second[1] < first[0] < first[1]
+
+
+def test_over_provision_of_our_own_on_six_fleets() -> None:
+    found = list(published_memory.fleet_ratios())
+    assert len(found) == 6
+    assert all(one.ratio > 1.5 for one in found)
+    four = next(one for one in found if one.name == "four-models")
+    assert (four.replicas, four.fp16, four.planned) == (4, 4, 1)
 
 
 def test_a_card_with_kernels_for_q5_1_drafts_faster() -> None:
