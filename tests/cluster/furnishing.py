@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from packer.cluster.connection import Connection
+from packer.cluster.versions import served_resources
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.hardware import (
     A100,
@@ -110,13 +111,7 @@ def empty(plane: ControlPlane) -> None:
     """Remove every node, slice, class and namespace of tests."""
     query = {"gracePeriodSeconds": "0"}
     for namespace in plane.read("namespaces", "-l", "gpu-packer-test")["items"]:
-        name = namespace["metadata"]["name"]
-        # Who would start pods again goes first: a namespace waits for the grace of every pod.
-        for path in (
-            f"{_APPS}/namespaces/{name}/{kind}" for kind in ("deployments", "replicasets")
-        ):
-            plane.connection().send("DELETE", path)
-        plane.connection().send("DELETE", f"{_CORE}/namespaces/{name}/pods", query=query)
+        _empty_namespace(plane, namespace["metadata"]["name"], query)
     plane.kubectl("delete", "namespaces", "-l", "gpu-packer-test", "--wait", "--timeout=180s")
     cluster = plane.connection()
     for path in _PATHS.values():
@@ -125,6 +120,22 @@ def empty(plane: ControlPlane) -> None:
         meta = pod["metadata"]
         where = f"{_CORE}/namespaces/{meta['namespace']}/pods/{meta['name']}"
         cluster.send("DELETE", where, query=query)
+
+
+def _empty_namespace(plane: ControlPlane, name: str, at_once: Mapping[str, str]) -> None:
+    """Remove what a namespace that is being deleted would wait many seconds for."""
+    cluster = plane.connection()
+    served = served_resources(cluster, _RESOURCE)
+    # Who would start pods again goes first; claims are let go once no pod uses them.
+    paths = [f"{_APPS}/namespaces/{name}/{kind}" for kind in ("deployments", "replicasets")]
+    slow = [f"{_CORE}/namespaces/{name}/{kind}" for kind in ("pods", "persistentvolumeclaims")]
+    if "resourceclaims" in served:
+        slow.append(f"{_RESOURCE}/namespaces/{name}/resourceclaims")
+    for path in (*paths, *slow):
+        cluster.send("DELETE", path, query=at_once)
+    plane.wait_until(
+        lambda: not any(cluster.get(path)["items"] for path in slow), f"empty namespace {name}"
+    )
 
 
 def make_namespace(plane: ControlPlane, name: str, *, security: str = "restricted") -> None:
