@@ -104,4 +104,4 @@ Where a plan differs from the article:
   cache of q5_1, which builds of that spring attend to on the CPU, is slower than no drafts at all;
   the article measured near an empty context. Newer builds have kernels for it, but do not need
   it: without the logits of a whole physical batch, drafting fits at q8_0, which is wanted more.
-* **Agentic work and the mixture of experts on 16 GB** draft with newer builds for the same reason."""
+* **Agentic work and the mixture of experts on 16 GB** draft with newer builds for that reason."""
