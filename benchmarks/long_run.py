@@ -3,7 +3,8 @@
 ``python -m benchmarks.long_run --events 500`` on the 512-card fleet; every plan is verified by the
 certificate checker, moves are counted, and the drift is measured against the proven bound of the
 same state, so it overstates the distance to a fresh optimum. Exits 1 when a plan is invalid, the
-mean drift is above 3 %, or memory grows by more than 5 % after the first quarter.
+mean drift is above 3 %, or the level of memory in the last quarter is more than 5 % off that in the
+second. Levels are medians: single events leave the allocator with a few percent more or less.
 """
 
 import argparse
@@ -131,15 +132,18 @@ def run(name: str, events: int, seconds: float, seed: int) -> int:
                 f"{statistics.mean(moves):.1f} on average · {resident[-1] / 2**20:.0f} MiB",
                 flush=True,
             )
-    settled = resident[len(resident) // 4]
-    growth = max(resident[len(resident) // 4 :]) / settled - 1
+    quarter = max(1, len(resident) // 4)
+    settled = statistics.median(resident[quarter : 2 * quarter] or resident)
+    growth = statistics.median(resident[-quarter:]) / settled - 1
+    highest = max(resident[quarter:] or resident) / settled - 1
     drift = statistics.mean(drifts)
     print(
         f"{events} events on {name} in {time.perf_counter() - begun:.0f} s: every plan verified, "
         f"{refused} refused as infeasible; drift {drift:.2%} on average, {max(drifts):.2%} at "
-        f"most; {statistics.mean(moves):.1f} moves on average; memory {growth:+.1%}"
+        f"most; {statistics.mean(moves):.1f} moves on average; memory {growth:+.1%}, at most "
+        f"{highest:+.1%}; {time.process_time():.0f} s of processor time"
     )
-    return int(drift > _MOST_DRIFT or growth > _MOST_GROWTH)
+    return int(drift > _MOST_DRIFT or abs(growth) > _MOST_GROWTH)
 
 
 def main() -> int:
