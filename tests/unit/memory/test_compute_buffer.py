@@ -1,6 +1,8 @@
 """Compute buffers beside each other: builds, cells, blocks left out, adapters, growing ones."""
 
+from collections import OrderedDict
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,8 +12,10 @@ from packer.domain.model import ModelFile, Tensor
 from packer.domain.quantization import ELEMENT_TYPES_BY_NAME
 from packer.domain.server_options import ServerOptions
 from packer.llamacpp.arguments import parse_arguments
-from packer.memory import compute_reservations
+from packer.memory import compute_peaks, compute_reservations
 from packer.memory.compute_buffer import ComputeBuffers, compute_buffers
+from packer.memory.compute_peaks import Reservation, graph_program
+from packer.memory.compute_program import Program
 from packer.memory.hyperparameters import read_hyperparameters
 from packer.memory.layer_split import model_layout
 from packer.memory.resolution import resolve_context
@@ -103,6 +107,9 @@ def test_buffers_between_two_contexts_are_those_of_a_walk_of_their_own(
         ("gemma-3-12b", "-c 16384 -np 4", "24576,24576"),
         ("granite-4.0-h-small", "-c 8192 -np 2", "49152"),
         ("qwen3-30b-a3b", "-c 8192 -np 1 -ngl 40 -ncmoe 12", "24576"),
+        ("phi-4", "-c 49152 -np 6", "49152"),
+        ("phi-4", "-c 49152 -np 6 -ts 14,14,13", "24576,24576,24576"),
+        ("gemma-3-27b", "-c 49152 -np 6", "81920"),
     ],
 )
 def test_blocks_that_are_left_out_change_nothing(
@@ -114,6 +121,22 @@ def test_blocks_that_are_left_out_change_nothing(
     compute_reservations._shared.clear()
     monkeypatch.setattr(compute_reservations, "_REPETITIONS", (None,))
     assert computed(fresh(model), arguments, gpus, has_flash_attention=fa) == short
+
+
+def test_blocks_that_swap_places_are_seen_as_a_circle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In phi-4 every other block looks alike, so no two neighbours do."""
+    built: list[int] = []
+
+    def counted(reservation: Reservation, *rest: Any) -> Program:
+        built.append(len(reservation.choice.blocks))
+        return graph_program(reservation, *rest)
+
+    monkeypatch.setattr(compute_peaks, "graph_program", counted)
+    monkeypatch.setattr(compute_reservations, "_shared", OrderedDict())
+    computed(fresh(load_model_file("phi-4", "Q4_K_M")), "-c 49152 -np 6")
+    assert built == [3, 4]
+    computed(fresh(load_model_file("phi-4", "Q6_K")), "-c 49152 -np 6")
+    assert built == [3, 4], "files whose matrices alone differ in type share their graphs"
 
 
 def test_a_model_without_cards_reserves_on_the_host_alone() -> None:

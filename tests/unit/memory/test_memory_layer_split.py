@@ -2,10 +2,13 @@
 
 import pytest
 
+from packer.catalogue.models import load_model_file
 from packer.domain.server_options import ServerOptions, SplitMode
 from packer.errors import InvalidInput, UnsupportedModel
+from packer.memory.estimate import estimate_memory
 from packer.memory.layer_split import HOST, layer_devices, model_layout
 from packer.memory.result import Card
+from packer.units import GIB
 from tests.memory_models import cards
 
 
@@ -101,3 +104,17 @@ def test_shares_that_do_not_add_up_are_refused(shares: tuple[float, ...]) -> Non
 def test_other_split_modes_are_refused_by_name(mode: SplitMode) -> None:
     with pytest.raises(UnsupportedModel, match=f"--split-mode {mode.value}"):
         layers_of(ServerOptions(split_mode=mode))
+
+
+def test_what_is_remembered_of_a_context_does_not_hold_for_other_shares() -> None:
+    """Without --tensor-split free memory divides the layers, so cards count; else they do not."""
+    model, equal = load_model_file("llama-3.2-1b", "Q4_K_M"), (Card("a", 8 * GIB),) * 2
+    uneven = (Card("a", 8 * GIB), Card("b", 24 * GIB))
+    plain = ServerOptions(context_size=8192, slots=1)
+    split = ServerOptions(context_size=8192, slots=1, tensor_split=(1.0, 1.0))
+    found = [estimate_memory(model, plain, cards).layers for cards in (equal, uneven, equal)]
+    assert found[0] == found[2] != found[1]
+    assert estimate_memory(model, split, uneven).layers == found[0]
+    one, other = (estimate_memory(model, split, cards) for cards in (equal, uneven))
+    assert [device.name for device in other.devices] == ["a", "b"]
+    assert [d.compute_bytes for d in one.devices] == [d.compute_bytes for d in other.devices]

@@ -1,12 +1,14 @@
 """The queueing formulas, against a simulated server and by themselves."""
 
+from math import exp
 from statistics import median
 
 import pytest
 
 from packer.domain.demand import Goals
+from packer.performance.delay import Delay, TwoDelays
 from packer.performance.queueing import ServerQueue
-from packer.performance.request_load import RequestLoad, request_load
+from packer.performance.request_load import PromptSize, RequestLoad, request_load
 from packer.performance.request_mix import lognormal_mix
 from packer.performance.serving_goal import (
     ServerDemand,
@@ -73,6 +75,31 @@ def test_one_slot_with_one_size_is_the_textbook_queue() -> None:
     assert queue.utilisation == pytest.approx(0.5)
     assert queue.slot_wait.chance == pytest.approx(1.2 * 0.5)
     assert queue.slot_wait.mean == pytest.approx(1.25 * 0.5 * held / 0.5)
+
+
+def test_rates_are_learnt_in_any_order() -> None:
+    load, service = conversation_load(), service_of("dense")
+    steps = [load.step_seconds(busy) for busy in (3, 40, 1, 9)]
+    assert steps == [service.step_seconds(busy) for busy in (3, 40, 1, 9)]
+    assert load.leaving_rate(9) == 9 / (9 * load.prompt + load.answer * service.step_seconds(9))
+
+
+def test_two_delays_alike_are_an_erlang_sum() -> None:
+    """P(sum > t) of two exponential delays of mean 1 is e^-t · (1 + t)."""
+    certain, never = Delay(1.0, 1.0), Delay(0.0, 1.0)
+    at_once = (PromptSize(1.0, 0.0, 0.0),)
+    assert TwoDelays(certain, certain).late(at_once, 2.0, 0.0) == pytest.approx(3 * exp(-2))
+    assert TwoDelays(certain, never).late(at_once, 2.0, 0.0) == pytest.approx(exp(-2))
+    nearly = TwoDelays(certain, Delay(1.0, 1.001)).late(at_once, 2.0, 0.0)
+    assert nearly == pytest.approx(3 * exp(-2), rel=2e-3)
+
+
+def test_what_is_late_enough_is_not_counted_to_the_end() -> None:
+    waits = TwoDelays(Delay(0.5, 1.0), Delay(0.5, 2.0))
+    prompts = tuple(PromptSize(0.25, float(seconds), 1.0) for seconds in range(4))
+    whole = waits.late(prompts, 2.5, 0.1)
+    assert waits.late(prompts, 2.5, 0.1, most=whole) == whole
+    assert 0.1 < waits.late(prompts, 2.5, 0.1, most=0.1) < whole
 
 
 def test_more_requests_wait_longer_and_bursts_longer_still() -> None:

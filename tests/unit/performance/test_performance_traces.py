@@ -9,7 +9,7 @@ from packer.catalogue.models import load_model_file
 from packer.domain.demand import Demand, RequestClass
 from packer.performance.physical_limit import highest_limit, physical_limit
 from packer.performance.request_mix import between, lognormal_mix, mean_of, within_context
-from packer.performance.service_times import ServiceTimes, interpolated
+from packer.performance.service_times import Knots, ServiceTimes, interpolated, interpolated_along
 from packer.performance.trace_statistics import TracedRequest, demand_of_trace
 
 
@@ -76,6 +76,16 @@ def test_what_does_not_fit_a_context_is_cut_and_counted() -> None:
 
 def test_equal_quantiles_are_one_size() -> None:
     assert {one.input_tokens for one in lognormal_mix(100, 100, 50, 80)} == {100.0}
+
+
+@pytest.mark.parametrize(
+    "knots",
+    [((4.0, 9.0),), ((1.0, 2.0), (3.0, 6.0)), ((1.0, 5.0), (2.0, 1.0), (8.0, 2.0), (9.0, 0.5))],
+)
+def test_many_places_of_a_curve_are_as_one_by_one(knots: Knots) -> None:
+    places = [0.5, 1.0, 1.5, 2.0, 2.0, 3.0, 8.0, 8.5, 12.0]
+    found = list(interpolated_along(knots, places))
+    assert found == [interpolated(knots, place) for place in places]
 
 
 def test_curves_go_on_beyond_their_ends() -> None:
