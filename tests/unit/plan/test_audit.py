@@ -283,3 +283,16 @@ def test_a_workload_that_does_not_exist_on_a_node_that_does_not_either() -> None
     made = lied(plan_of(SMALL, TWO_CARDS), lambda one: replace(one, workload="x", node="y"))
     found = small_findings(made)
     assert {"x-0: no such workload", "x-0: no node y"} <= set(found)
+
+
+def test_a_split_model_that_shares_cards_of_a_router() -> None:
+    asked = fleet(workload("large", "llama-3.1-8b", "Q4_K_M"), workload("small"))
+    shared, whole = (
+        inventory(pool("p", gpu(5000), 2, 1, sharing=sharing))
+        for sharing in (Sharing.DRA, Sharing.WHOLE)
+    )
+    made = plan_of(asked, shared)
+    assert list(find_contradictions(made, asked, shared, parse_arguments)) == []
+    found = list(find_contradictions(made, asked, whole, parse_arguments))
+    words = "['large', 'small'] share a router's card, and one of them is split"
+    assert sum(words in one for one in found) == 1
