@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.deployed import NAMESPACE, pods, prepare_namespace
 from tests.cluster.fleets import fleet, workload
 from tests.cluster.furnishing import furnished
+from tests.cluster.hami_scheduler import hami_scheduler
 from tests.cluster.hardware import L40S, Machine
 
 MACHINES = [Machine(f"l40s-{n}", L40S, 2, "384Gi", "eu-a") for n in range(3)]
@@ -75,12 +77,15 @@ def live(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @full_only
-@pytest.mark.parametrize("sharing", ["dra-memory", "whole"])
+@pytest.mark.parametrize("sharing", ["dra-memory", "whole", "hami"])
 def test_every_way_of_sharing_is_read_back(
     plane: ControlPlane, tmp_path: Path, sharing: str
 ) -> None:
     # First in this file: the others share one furnished cluster to its end.
-    with furnished(plane, MACHINES, sharing):
+    scheduler: AbstractContextManager[None] = nullcontext()
+    if sharing == "hami":
+        scheduler = hami_scheduler(plane)
+    with furnished(plane, MACHINES, sharing), scheduler:
         live = Live(plane, tmp_path)
         plan = live.deployed(CHAT, EMBED, SMALL)
         found = api.running_fleet("small", kubeconfig=str(plane.kubeconfig))
@@ -88,6 +93,9 @@ def test_every_way_of_sharing_is_read_back(
         again = live.planned(CHAT, EMBED, SMALL, current="live")
         assert again.moves is not None
         assert again.moves.kept == 4
+        looked = api.verify_fleet(plan, kubeconfig=str(plane.kubeconfig), asks_servers=False)
+        assert looked.is_as_planned
+        assert ("cards" in {one.what for one in looked.findings}) == (sharing != "whole")
 
 
 def test_what_runs_is_read_as_it_was_planned_and_stays(live: Live) -> None:
