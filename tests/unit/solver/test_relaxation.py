@@ -157,22 +157,58 @@ def test_a_function_speaks_of_its_own_type_and_dimension() -> None:
     assert only_a.unserved == approx([0.5])
 
 
+THREE = {"dims": ["memory", "slots", "streams"]}
+LARGE = node_type(count=9, gpu_cap=[10, 10, 1000])
+
+
+def test_rounds_of_columns() -> None:
+    """First the least way in sum and in either of two dimensions, then what pays for every item.
+
+    Of the first three ways, the first two in equal parts take 4 of 10. The last one with the third
+    takes 11/3; it is the largest in sum.
+    """
+
+    def ways(gpu_type: str) -> list[Document]:
+        loads = ([0, 8, 400], [8, 0, 400], [1, 1, 900], [5, 5, 100])
+        return [alternative(load, gpu_types=[gpu_type]) for load in loads]
+
+    items = [item("x", 8, *ways("B")), item("y", 8, *ways("A")), item("z", 8, *ways("B"))]
+    types = [LARGE, LARGE | {"name": "b", "gpu_type": "B"}]
+    document = instance(types, items) | THREE
+    for rounds in (2, 50):
+        result = Relaxation(parse_instance(document)).solve(rounds)
+        assert result is not None
+        assert result.objective == approx(24 * 11 / 30), rounds
+        assert result.unserved == approx([0, 0, 0])
+
+
 def test_columns_that_come_later_meet_the_functions() -> None:
-    """The third way is least where both dimensions count; it is priced in after the function."""
-    ways = [alternative([1, 9]), alternative([9, 1]), alternative([6, 6])]
-    two = {"dims": ["memory", "slots"]}
-    document = instance([node_type(count=3, gpu_cap=[10, 10])], [item("x", 3, *ways)]) | two
-    relaxation, result = relaxed(document)
-    assert result.objective == approx(1.5)
-    for dim in (0, 1):
-        relaxation.add_function(FunctionRow(0, dim, DualFeasibleFunction(Family.THRESHOLD, 5, 10)))
-    again = relaxation.solve()
-    assert again is not None
-    assert again.objective == approx(1.5)
-    relaxation.set_bounds([(2, 6)], [(0, 3)])
-    more = relaxation.solve()
-    assert more is not None
-    assert more.objective == approx(2)
+    loads = ([0, 8, 400], [8, 0, 400], [1, 1, 900], [6, 6, 0])
+    document = instance([LARGE, LARGE | {"name": "b"}], [item("x", 8, *map(alternative, loads))])
+    parsed = parse_instance(document | THREE)
+    row = FunctionRow(1, 0, DualFeasibleFunction(Family.THRESHOLD, 5, 10))
+    early, late = Relaxation(parsed), Relaxation(parsed)
+    early.add_function(row)
+    for one in (early, late):
+        one.set_bounds([(0, 0), (0, 18)], [(0, 0), (0, 9)])
+    before = late.solve()
+    late.add_function(row)
+    found, expected = early.solve(), late.solve()
+    assert before is not None
+    assert found is not None
+    assert expected is not None
+    assert found.objective == approx(expected.objective)
+    assert found.objective > before.objective + 0.01
+
+
+def test_a_function_without_weight_changes_nothing() -> None:
+    document = sixes()
+    document["items"][0]["alts"][0]["shares"] = [[3]]
+    relaxation, before = relaxed(document)
+    relaxation.add_function(FunctionRow(0, 0, DualFeasibleFunction(Family.THRESHOLD, 5, 10)))
+    after = relaxation.solve()
+    assert after is not None
+    assert after.objective == approx(before.objective)
 
 
 def test_columns_are_priced_in_where_they_pay() -> None:
@@ -233,12 +269,14 @@ def test_what_a_place_pays() -> None:
     prices.functions[:] = [100]
     prices.spread_gpu[0, 1] = 1000
     prices.spread_node[0, 0] = 5000
+    prices.spread_gpu[1, 0] = 20000
+    prices.spread_node[1, 1] = 70000
     paid = relaxation.use_prices(prices).tolist()
     assert paid == [
         5 * 1 + 4 * 10 + 5000,
         5 * 2 + 4 * 20 + 100 * 3 + 2 * 1000,
-        7 * 1 + 1 * 10,
-        7 * 2 + 1 * 20 + 100 * 7,
+        7 * 1 + 1 * 10 + 20000,
+        7 * 2 + 1 * 20 + 100 * 7 + 70000,
     ]
 
 
