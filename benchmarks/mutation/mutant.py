@@ -6,6 +6,7 @@ Left out by rule, wherever they stand:
 * ``is`` for ``==`` and back: enumeration members, None and small integers are the same object;
 * ``strict=True`` of ``zip`` and ``frozen=True`` of a dataclass: they guard programmers, not users;
 * decorators and sizes of caches: the answer is the same, only later;
+* ``*`` and ``/`` between parameters, which are no operators;
 * what does not compile, and what compiles to the same program.
 """
 
@@ -60,7 +61,8 @@ def mutants_of(checkout: Path, module: str) -> Iterator[Mutant]:
     """Every mutant of a module that no rule leaves out, in the order of the operators."""
     source = (checkout / module).read_text("utf-8")
     nodes = list(ast_nodes(get_ast(source)))
-    silent = list(_silent_places(ast.parse(source)))
+    tree = ast.parse(source)
+    silent, sums = list(_silent_places(tree)), list(_sums(tree))
     for name in operator_names():
         kind = get_operator(name)
         if kind.arguments() or name.rpartition("ComparisonOperator_")[2] in _EQUAL:
@@ -68,8 +70,22 @@ def mutants_of(checkout: Path, module: str) -> Iterator[Mutant]:
         operator = kind()
         places = (place for node in nodes for place in operator.mutation_positions(node))
         for occurrence, (start, _) in enumerate(places):
-            if not any(first <= start < last for first, last in silent):
+            is_sign = "ReplaceBinaryOperator" in name and not _lies_in(start, sums)
+            if not is_sign and not _lies_in(start, silent):
                 yield Mutant(module, name, occurrence, *start)
+
+
+def _lies_in(place: _Place, spans: list[tuple[_Place, _Place]]) -> bool:
+    return any(first <= place < last for first, last in spans)
+
+
+def _sums(tree: ast.Module) -> Iterator[tuple[_Place, _Place]]:
+    """Where binary operators can stand."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.BinOp | ast.AugAssign):
+            assert node.end_lineno is not None
+            assert node.end_col_offset is not None
+            yield (node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset)
 
 
 def _silent_places(tree: ast.Module) -> Iterator[tuple[_Place, _Place]]:

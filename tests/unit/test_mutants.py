@@ -15,7 +15,7 @@ from functools import lru_cache
 
 
 @lru_cache(maxsize=7)
-def double(number: int | None = 3) -> int | None:
+def double(number: int | None = 3, *, again: bool = True) -> int | None:
     """Twice."""
     if number is None:
         return None
@@ -39,8 +39,12 @@ def test_what_no_test_can_tell_is_left_out(tmp_path: Path) -> None:
     changes = made(tmp_path)
     assert {line for line, _ in changes} == {6, 8, 10, 12}
     assert {text for line, text in changes if line == 6} == {
-        "+def double(number: int | None = 4) -> int | None:",
-        "+def double(number: int | None = 2) -> int | None:",
+        f"+def double(number: int | None = {changed}) -> int | None:"
+        for changed in (
+            "4, *, again: bool = True",
+            "2, *, again: bool = True",
+            "3, *, again: bool = False",
+        )
     }
     assert "+    if number is not None:" in {text for line, text in changes if line == 8}
     assert not any("==" in text or "strict=False" in text for _, text in changes)
