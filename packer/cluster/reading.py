@@ -162,8 +162,8 @@ def _device_notes(devices: Sequence[Device], half: Sequence[HalfPool]) -> list[s
 
 def _label_notes(nodes: Sequence[LiveNode]) -> list[str]:
     by_labels = sum(Sharing.WHOLE in one.offers for one in nodes)
-    told = "nodes are described by their labels alone, which tell one kind of card per node"
-    return [f"{by_labels} {told}: another kind beside it would not be seen"] if by_labels else []
+    why = "labels tell one kind of card per node, another kind beside it would not be seen"
+    return [f"nodes described by labels alone: {by_labels}; {why}"] if by_labels else []
 
 
 def _pod_notes(pods: Sequence[Pod]) -> list[str]:

@@ -111,6 +111,7 @@ def test_an_inventory_tells_cards_and_what_others_hold(plane: ControlPlane, tmp_
     text = out.read_text()
     assert f"# {SLICED[1].name}: may not be used: cordoned" in text
     assert "pods hold 3 of its cards" in text
+    assert "nodes described by labels alone: 1; labels tell one kind of card per node" in text
     assert "A cluster does not tell prices" in text
 
 
