@@ -348,7 +348,7 @@ def test_dual_feasible_functions(
 )
 def test_functions_that_are_none(family: str, parameter: Any) -> None:
     problem = instance([node_type()], [item("x", 1, alternative([5]))])
-    with pytest.raises(ValueError, match="function"):
+    with pytest.raises(ValueError, match=r"function (parameter|family)"):
         linear_bound(problem, certificate(leaf(), MUCH, [[0, 0, family, parameter]]))
 
 
