@@ -33,7 +33,10 @@ def plan_yaml(plan: "Plan") -> str:
 
     import yaml
 
-    return yaml.safe_dump(json.loads(plan_text(plan)), sort_keys=False, allow_unicode=True)
+    text = plan_text(plan)
+    # YAML takes these three for ends of lines, and its writer would fold them to blanks.
+    readable = not any(end in text for end in "\x85\u2028\u2029")
+    return yaml.safe_dump(json.loads(text), sort_keys=False, allow_unicode=readable)
 
 
 def save(plan: "Plan", path: str | Path) -> None:

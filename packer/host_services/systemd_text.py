@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./:=,@+-]+")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""Characters that end a line, here or for another reader, or that nobody sees."""
 
 
 def command_line(words: Iterable[str]) -> str:
@@ -23,11 +25,12 @@ def environment(name: str, value: str) -> str:
 
 def plain_text(text: str) -> str:
     """Value of a setting that is taken as it stands, such as ``Description=``."""
-    return text.replace("%", "%%")
+    return _CONTROL.sub(" ", text).replace("%", "%%")
 
 
 def _quoted(word: str) -> str:
     if _PLAIN.fullmatch(word):
         return word
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    escaped = _CONTROL.sub(lambda one: f"\\u{ord(one[0]):04x}", escaped)
     return f'"{escaped}"'

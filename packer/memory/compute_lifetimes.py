@@ -91,12 +91,16 @@ class _Walk:
                     self._release(source)
             if id(node) in watched:
                 copies.append(met)
-                for backend, script in enumerate(self._scripts):
-                    is_here = node.block != _NO_BLOCK and node.backend == backend
-                    script.append((LOOK, node.block if is_here else _NO_BLOCK, 0, 0))
+                self._look_at(node)
         return Lifetimes(
             tuple(tuple(script) for script in self._scripts), tuple(self._sizes), tuple(copies)
         )
+
+    def _look_at(self, node: GraphTensor) -> None:
+        """Where a watched tensor is, in the script of every backend."""
+        for backend, script in enumerate(self._scripts):
+            is_here = node.block != _NO_BLOCK and node.backend == backend
+            script.append((LOOK, node.block if is_here else _NO_BLOCK, 0, 0))
 
     def _number(self, tensor: GraphTensor, backend: int) -> int:
         """Number of the size a backend needs for a tensor, remembered: it is asked twice."""

@@ -40,10 +40,12 @@ def csv_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _cell(value: object) -> object:
-    """A cell that no spreadsheet takes for a formula; None is empty."""
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
-        return f"'{value}"
-    return value
+    """A cell that no spreadsheet takes for a formula, nor for a row's end; None is empty."""
+    if not isinstance(value, str):
+        return value
+    # The writer quotes only the end of line it writes itself.
+    value = value.replace("\r\n", "\n").replace("\r", "\n")
+    return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
 
 
 def _cards(facts: Report) -> str:

@@ -265,7 +265,8 @@ def _trust(facts: Report) -> Iterator[str]:
 def _inputs(facts: Report) -> Iterator[str]:
     inputs, versions = facts.inputs, facts.versions
     yield (
-        f"Fleet `{inputs.fleet_sha256[:12]}` · inventory `{inputs.inventory_sha256[:12]}` · seed "
+        f"Fleet `{escaped(inputs.fleet_sha256[:12])}` · inventory "
+        f"`{escaped(inputs.inventory_sha256[:12])}` · seed "
         f"{facts.policy.seed} · llama.cpp {escaped(facts.server.build)} · gpu-packer "
         f"{escaped(versions.gpu_packer)} · catalogue {escaped(versions.catalogue)}"
     )

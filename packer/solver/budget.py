@@ -7,6 +7,7 @@ room are tried, those first that the relaxation finds large enough.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +19,12 @@ from packer.solver.geometry import Geometry
 from packer.solver.guided_fill import guided_fill
 from packer.solver.packing import Packing
 from packer.solver.relaxation import Relaxation
-from packer.solver.relaxation_result import RowPrices
+from packer.solver.relaxation_result import RelaxationResult, RowPrices
 
 TRIES = 12
 """Sets tried per budget."""
+UNSERVED = 1e-6
+"""Replicas without room from which the relaxation calls a set too small."""
 
 
 @dataclass(frozen=True)
@@ -81,19 +84,29 @@ class BudgetSearch:
         for counts in most_room(self.wares, budget, TRIES):
             if not self.may_go_on():
                 return None
-            if not self._large_enough(counts):
+            relaxed = self._relaxed(counts)
+            if relaxed is not None and float(relaxed.unserved.sum()) >= UNSERVED:
                 continue
-            allowed = self._bought(counts)
-            for style in self.styles:
-                packing = guided_fill(
-                    self.geometry, self.columns, self._prices, style, self.may_go_on, allowed
-                )
-                if not packing.missing() and packing.affinity_holds():
-                    return packing
+            packing = self._filled(self._bought(counts), relaxed)
+            if packing is not None:
+                return packing
         return None
 
-    def _large_enough(self, counts: Sequence[int]) -> bool:
-        """Whether the relaxation places everything on what is bought."""
+    def _filled(
+        self, allowed: NDArray[np.bool_], relaxed: RelaxationResult | None
+    ) -> Packing | None:
+        """A complete packing on some GPUs, guided by one price for room or by those of the set."""
+        prices = [self._prices] if relaxed is None else [self._prices, relaxed.prices]
+        for price, style in product(prices, self.styles):
+            packing = guided_fill(
+                self.geometry, self.columns, price, style, self.may_go_on, allowed
+            )
+            if not packing.missing() and packing.affinity_holds():
+                return packing
+        return None
+
+    def _relaxed(self, counts: Sequence[int]) -> RelaxationResult | None:
+        """What the relaxation places on what is bought; None where it ran out of time."""
         by_type = {ware.node_type: count for ware, count in zip(self.wares, counts, strict=True)}
         types = self.geometry.instance.node_types
         z = [(0, len(one.available)) for one in types]
@@ -108,7 +121,7 @@ class BudgetSearch:
             [(0, one.count) for one in self.relaxation.classes],
             [(0, len(one.available)) for one in types],
         )
-        return result is None or float(result.unserved.sum()) < 1e-6
+        return result
 
     def _bought(self, counts: Sequence[int]) -> NDArray[np.bool_]:
         """The GPUs of the set: the first of each type."""
