@@ -291,8 +291,15 @@ def _sets_of_cards(workload: Workload, inventory: Inventory) -> Iterator[tuple[N
         if not allowed or pool.gpu.name in workload.refused_gpus:
             continue
         cards = 1 if pool.gpu.is_slice else pool.gpus_per_node
-        for count in range(1, min(cards, workload.max_gpus or cards) + 1):
+        most = min(cards, workload.max_gpus or cards, _untouched_cards(pool))
+        for count in range(1, most + 1):
             yield pool, count
+
+
+def _untouched_cards(pool: NodePool) -> int:
+    """Cards that nobody else holds anything of, on the node with most of them."""
+    held = (pool.taken.get(pool.node_name(index), {}) for index in range(pool.nodes))
+    return max((pool.gpus_per_node - sum(map(bool, one.values())) for one in held), default=0)
 
 
 def _plain_words(workload: Workload, cache: str) -> tuple[str, ...]:

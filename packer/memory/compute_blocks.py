@@ -13,6 +13,8 @@ _FEWEST = 2
 _SPARSE_BLOCKS_OF_GEMMA3N = 10
 _PLAIN_TYPES = frozenset({"f32", "f16", "bf16"})
 _UNUSUAL_TYPES = frozenset({"tq1_0", "tq2_0", "q8_1", "q8_K", "nvfp4", "iq4_nl", "mxfp4", "f16"})
+# Outside of blocks only these are but looked up and multiplied with; BERT adds its token types.
+_ENDS = frozenset({"token_embd.weight", "output.weight"})
 _EVERY_FOURTH_DIFFERS = frozenset({"afmoe", "llama4", "smollm3"})
 _EVERY_FOURTH_FROM_FIRST_DIFFERS = frozenset({"smallthinker"})
 
@@ -61,7 +63,7 @@ def block_kinds(model: ModelFile) -> BlockKinds:
     ]
     types = [(_behaviour(model, sizes, block), tuple(row)) for block, row in enumerate(rows)]
     outside = tuple(
-        (tensor.name, tensor.shape, _visible_type(tensor.name, tensor.shape, tensor.type.name))
+        (tensor.name, tensor.shape, "" if tensor.name in _ENDS else tensor.type.name)
         for tensor in model.tensors
         if not tensor.name.startswith("blk.")
     )

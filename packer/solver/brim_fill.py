@@ -22,7 +22,7 @@ MOST_WASTE = 0.01
 """Share of the room above which slack is better gathered."""
 TIGHT = 0.001
 """Share of the room below which nothing but filling to the brim helps."""
-MOST_BINS = 160
+MOST_BINS = 200
 MOST_PIECES = 900
 """Sizes up to which all pairs of pieces are looked at."""
 STEPS_PER_START = 400

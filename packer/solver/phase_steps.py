@@ -28,7 +28,7 @@ FROM_SCRATCH_SHARE = 0.1
 """Share of the time kept for a plan from scratch, where what runs stays far from the bound."""
 MOST_ITEMS = 4000
 """Items above which the relaxation takes long and is solved only for a wide gap."""
-TIGHT_STEPS = 5
+TIGHT_STEPS = 15
 """So many times the steps where nothing may be wasted: then nothing else helps."""
 CHUNK = 500
 """Steps of consolidation between two offers."""

@@ -191,12 +191,13 @@ class Relaxation:
 
         None where the simplex method gave up, which it does on rare bases even from scratch.
         """
-        for _ in range(most_rounds):
+        for left in reversed(range(most_rounds)):
             optimal = pywraplp.Solver.OPTIMAL
             is_solved = self._solver.Solve() == optimal
             if not is_solved and self._solver.Solve(self._from_scratch()) != optimal:
                 return None
-            if not self._price_columns():
+            # Columns added after the last solve would have no values to read.
+            if not left or not self._price_columns():
                 break
         return self._result()
 
