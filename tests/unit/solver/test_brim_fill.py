@@ -113,8 +113,9 @@ def test_where_no_gpu_can_be_spared_it_does_not_apply() -> None:
 
 
 def test_pieces_that_fill_nothing_stay_where_they_were() -> None:
-    items = [piece(f"p{k}", [663, 1]) for k in range(3)]
-    load, columns = load_of(document(items, 1, 100))
+    items = [piece(f"p{k}", [660, 1]) for k in range(3)]
+    items.append(piece("wide", [5, 1], [5, 1], node=7))
+    load, columns = load_of(document(items, 2, 100))
     before = state_of(load)
     brim = BrimFill(load, columns, 0)
     assert brim.applies()
@@ -146,6 +147,14 @@ def test_wide_replicas_are_dealt_within_capacity(seed: int) -> None:
         assert one.room == tuple(empty.free[one.gpu].tolist())
         assert one.has_fixed == bool(empty.gpu_replicas[one.gpu])
     assert load.node_left == dict(enumerate(empty.node_free.tolist()))
+
+
+def test_wide_replicas_share_no_node_that_has_room_for_one() -> None:
+    items = [piece(f"w{k}", [100, 1], [100, 1], node=60) for k in range(3)]
+    load, columns = load_of(document(items, 3, 100))
+    for seed in range(5):
+        assert deal_wide(load, load.bins, columns, np.random.default_rng(seed))
+        assert len({one.node for one in load.wide}) == 3
 
 
 def test_spread_limits_hold_for_every_filling() -> None:
