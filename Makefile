@@ -107,7 +107,7 @@ fuzz: install ## Fuzz every reader of strangers' bytes (SECONDS=10 for each)
 	tests/fuzz/short_run.sh $(or $(SECONDS),10) $(BIN)/python
 
 mutants: install ## Change the floors that matter most and see their tests fail (PARTS=units SAMPLE=400, 0 for all)
-	$(BIN)/python -m benchmarks.mutants $(PARTS) --sample $(or $(SAMPLE),400) $(if $(PAGE),--write $(abspath $(PAGE)))
+	nice $(BIN)/python -m benchmarks.mutants $(PARTS) --sample $(or $(SAMPLE),400) $(if $(PAGE),--write $(abspath $(PAGE)))
 
 long-run: install ## 500 random events on 512 cards, a new plan after each
 	$(BIN)/python -m benchmarks.long_run

@@ -7,7 +7,6 @@ at import is imported anew, in a child of a process that has heavy libraries but
 import importlib.abc
 import importlib.util
 import mmap
-import os
 import sys
 import warnings
 from collections import Counter
@@ -22,8 +21,6 @@ import pytest
 
 from benchmarks.mutation.child import Ending, in_child
 from benchmarks.mutation.warm import PYTEST_OPTIONS, WarmTests, silence
-
-_LOWEST_PRIORITY = 19
 
 
 class Exchange:
@@ -73,7 +70,6 @@ def tried_together(
     verdicts = mmap.mmap(-1, len(exchanges))
 
     def trials() -> None:
-        os.nice(_LOWEST_PRIORITY)
         for number, exchange in enumerate(exchanges):
             verdicts[number] = Verdict.BEGUN
             can_be = exchange.apply()
@@ -104,7 +100,6 @@ def survives_imported(
     loader = _Changed(path, name, _compiled(changed, path))
 
     def trial() -> bool:
-        os.nice(_LOWEST_PRIORITY)
         with silence(log):
             sys.meta_path.insert(0, loader)
             status = pytest.main(["-x", *PYTEST_OPTIONS, *tests])
