@@ -91,6 +91,7 @@ class Campaign:
 
         def work(warm: WarmTests) -> None:
             importing.stop()
+            warm.fill_caches()
             self._say(f"{len(warm.names)} tests")
             reach = measure(
                 warm.names,

@@ -11,12 +11,15 @@ class Part:
     Attributes:
         most_parameters: Sets of parameters of one test that are tried, evenly chosen.
         most_seconds: Tests of one mutant end after so many seconds of unchanged code.
+        keeps_caches: All tests run once before the first trial, and caches stay filled. Only
+            where the modules keep nothing themselves and nothing that is kept calls them.
     """
 
     modules: tuple[str, ...]
     tests: tuple[str, ...]
     most_parameters: int = 40
     most_seconds: float = 5.0
+    keeps_caches: bool = False
 
     def files(self, checkout: Path) -> list[str]:
         """The modules of a checkout."""
@@ -70,6 +73,8 @@ PARTS = {
             "tests/unit/plan/test_audit_edges.py",
             "tests/unit/plan/test_plan_demand.py",
         ),
+        most_seconds=60.0,
+        keeps_caches=True,
     ),
     "bounds": Part(
         (

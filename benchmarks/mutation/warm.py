@@ -61,8 +61,8 @@ def import_heavy_libraries() -> None:
 class WarmTests:
     """A pytest session that, once it has collected, lets ``work`` run tests in children."""
 
-    def __init__(self, work: "Callable[[WarmTests], None]", most_parameters: int) -> None:
-        self._work, self._most_parameters = work, most_parameters
+    def __init__(self, work: "Callable[[WarmTests], None]", part: Part) -> None:
+        self._work, self._part = work, part
         self._items: dict[str, pytest.Item] = {}
         self._functions: dict[str, list[FunctionType]] = {}
         self._caches: list[_lru_cache_wrapper[Any]] = []
@@ -82,14 +82,21 @@ class WarmTests:
         for item in session.items:
             by_function[item.nodeid.partition("[")[0]].append(item)
         for items in by_function.values():
-            step = max(1.0, len(items) / self._most_parameters)
-            chosen = {int(number * step) for number in range(self._most_parameters)}
+            step = max(1.0, len(items) / self._part.most_parameters)
+            chosen = {int(number * step) for number in range(self._part.most_parameters)}
             for position, item in enumerate(items):
                 if position in chosen:
                     self._items[item.nodeid] = item
         self._find_functions()
         self._work(self)
         return True
+
+    def fill_caches(self) -> None:
+        """Run every test once, where the part keeps its caches."""
+        items = list(self._items.values()) if self._part.keeps_caches else []
+        for item, following in zip(items, [*items[1:], None], strict=False):
+            item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+        gc.freeze()
 
     def _find_functions(self) -> None:
         """Every function there is by its file; from then on none is looked at in a child."""
@@ -103,7 +110,7 @@ class WarmTests:
 
     def empty_caches(self) -> None:
         """Forget what functions of ours remember."""
-        for one in self._caches:
+        for one in () if self._part.keeps_caches else self._caches:
             one.cache_clear()
 
     def functions(self, path: Path) -> list[FunctionType]:
@@ -133,7 +140,7 @@ class WarmTests:
 def collect(part: Part, work: Callable[[WarmTests], None], log: Path) -> None:
     """Collect a part's tests, then let ``work`` run them; pytest's own words go to a log."""
     with silence(log):
-        pytest.main([*PYTEST_OPTIONS, *part.tests], plugins=[WarmTests(work, part.most_parameters)])
+        pytest.main([*PYTEST_OPTIONS, *part.tests], plugins=[WarmTests(work, part)])
 
 
 @contextmanager
