@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from packer import api
-from packer.plan.plan import Placement, Plan
+from packer.plan.plan import Plan
 from packer.units import parse_whole
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.furnishing import make_namespace
@@ -31,13 +31,13 @@ class Deployment:
 
 
 def planned(
-    plane: ControlPlane, folder: Path, *, fleet: Path = FLEET, replaced: str = ""
+    plane: ControlPlane, folder: Path, *, fleet: Path = FLEET, replaced: str = "", seed: int = 1
 ) -> Deployment:
     """Plan a fleet on what the cluster offers, and render it as the inventory says."""
     found = api.live_inventory(kubeconfig=str(plane.kubeconfig), replaced=replaced)
     path = folder / "inventory.yaml"
     path.write_text(found.text)
-    plan = api.plan(api.load(fleet, path), time_limit_seconds=120, brief=True)
+    plan = api.plan(api.load(fleet, path), time_limit_seconds=120, seed=seed, brief=True)
     manifests = folder / "manifests"
     api.render(plan, manifests, namespace=NAMESPACE)
     return Deployment(plan, found.text, manifests)
@@ -87,22 +87,6 @@ def pods(plane: ControlPlane) -> list[Json]:
     """Pods of the fleet that have not been told to go."""
     items = plane.read("pods", "-n", NAMESPACE)["items"]
     return [one for one in items if "deletionTimestamp" not in one["metadata"]]
-
-
-def placements_of(pod: Json, plan: Plan) -> list[Placement]:
-    """Replicas a pod serves: its own, or all workloads of a router on its node."""
-    name = pod["metadata"]["labels"]["app.kubernetes.io/instance"]
-    own = [one for one in plan.placements if f"{one.workload}-{one.replica}" == name]
-    if own:
-        return own
-    prefix = "workload.gpu-packer/"
-    labels = pod["metadata"]["labels"]
-    served = {key.removeprefix(prefix) for key in labels if key.startswith(prefix)}
-    return [
-        one
-        for one in plan.placements
-        if one.workload in served and labels["gpu-packer/node"].startswith(one.node[:40])
-    ]
 
 
 def uuids_by_device(plane: ControlPlane) -> dict[tuple[str, str], str]:

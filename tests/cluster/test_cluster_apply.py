@@ -14,10 +14,11 @@ from packer.errors import InvalidInput
 from packer.plan.plan import Plan
 from tests.cluster.campaign import full_only
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.deployed import NAMESPACE, placements_of, planned, pods, prepare_namespace
+from tests.cluster.deployed import NAMESPACE, planned, pods, prepare_namespace
 from tests.cluster.fleets import fleet, workload
 from tests.cluster.furnishing import furnished, make_namespace, replace_slice
 from tests.cluster.hardware import L40S, Machine, device, resource_slice
+from tests.cluster.served import Served
 
 MACHINES = [Machine(f"l40s-{n}", L40S, 2, "384Gi", "eu-a") for n in range(3)]
 CHAT = workload("chat", "qwen3-14b", replicas=2, least=1)
@@ -37,10 +38,13 @@ def change(plane: ControlPlane, plan: Plan, *, prune: bool = True, dry_run: bool
 def assert_runs(plane: ControlPlane, plan: Plan) -> None:
     assert api.diff(plan, kubeconfig=str(plane.kubeconfig)).is_empty
     running = pods(plane)
-    assert len(running) == len(plan.placements)
-    for pod in running:
-        (one,) = placements_of(pod, plan)
-        assert pod["spec"]["nodeName"] == one.node
+    served = Served(plan)
+    where = [
+        (one.workload, one.replica, pod["spec"]["nodeName"])
+        for pod in running
+        for one in served.placements(pod)
+    ]
+    assert sorted(where) == sorted((one.workload, one.replica, one.node) for one in plan.placements)
 
 
 @pytest.mark.parametrize(
@@ -62,17 +66,14 @@ def test_a_plan_is_applied_changed_and_pruned(
         assert change(plane, first, dry_run=True) > 0
         assert pods(plane) == []
         assert change(plane, first) > 0
-        if sharing != "whole":
-            assert_runs(plane, first)
+        assert_runs(plane, first)
         assert change(plane, first) == 0
 
         bigger = fleet(tmp_path, CHAT.replace("8Ki", "16Ki"), SMALL)
         second = planned(plane, tmp_path, fleet=bigger, replaced="small").plan
         assert not api.diff(second, kubeconfig=str(plane.kubeconfig)).is_empty
         change(plane, second)
-        if sharing != "whole":
-            assert_runs(plane, second)
-        assert api.diff(second, kubeconfig=str(plane.kubeconfig)).is_empty
+        assert_runs(plane, second)
 
 
 def test_commands_ask_show_the_steps_and_tell_by_status(

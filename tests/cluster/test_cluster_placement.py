@@ -15,7 +15,6 @@ from tests.cluster.deployed import (
     apply,
     devices_of,
     memory_by_uuid,
-    placements_of,
     planned,
     pods,
     prepare_namespace,
@@ -23,16 +22,21 @@ from tests.cluster.deployed import (
 )
 from tests.cluster.furnishing import furnished
 from tests.cluster.hardware import company_machines
+from tests.cluster.served import Served
 
 
 @full_only
-@pytest.mark.parametrize("sharing", ["dra", "dra-memory", "whole"])
+@pytest.mark.parametrize(
+    ("sharing", "seed"),
+    [("dra", 1), ("dra", 2), ("dra-memory", 1), ("whole", 1), ("whole", 3), ("whole", 4)],
+)
 def test_the_cluster_places_every_pod_and_card_as_planned(
-    plane: ControlPlane, tmp_path: Path, sharing: str
+    plane: ControlPlane, tmp_path: Path, sharing: str, seed: int
 ) -> None:
+    """Other seeds give other plans with as many cards."""
     with furnished(plane, company_machines(), sharing):
         prepare_namespace(plane)
-        deployed = planned(plane, tmp_path)
+        deployed = planned(plane, tmp_path, seed=seed)
         assert {node.sharing.value for node in deployed.plan.nodes} == {sharing}
         apply(plane, deployed.manifests)
         running = pods(plane)
@@ -45,9 +49,10 @@ def test_the_cluster_places_every_pod_and_card_as_planned(
 
 def assert_pods_where_planned(running: list[Json], plan: Plan) -> None:
     served: Counter[tuple[str, int]] = Counter()
+    replicas = Served(plan)
     for pod in running:
         assert pod["status"]["phase"] == "Running", pod["metadata"]["name"]
-        mine = placements_of(pod, plan)
+        mine = replicas.placements(pod)
         assert {one.node for one in mine} == {pod["spec"]["nodeName"]}, pod["metadata"]["name"]
         served.update((one.workload, one.replica) for one in mine)
     assert served == Counter((one.workload, one.replica) for one in plan.placements)
@@ -56,9 +61,10 @@ def assert_pods_where_planned(running: list[Json], plan: Plan) -> None:
 def assert_card_counts(running: list[Json], plan: Plan) -> None:
     """Cards of every pod, and of every node: as many as planned."""
     by_node: Counter[str] = Counter()
+    served = Served(plan)
     for pod in running:
         cards = pod_requests(pod["spec"])["nvidia.com/gpu"]
-        assert cards == len({gpu for one in placements_of(pod, plan) for gpu in one.gpus})
+        assert cards == len({gpu for one in served.placements(pod) for gpu in one.gpus})
         by_node[pod["spec"]["nodeName"]] += cards
     planned_cards = {
         node.name: sum(card.used_bytes > 0 for card in node.cards)
@@ -78,9 +84,10 @@ def assert_cards_as_planned(plane: ControlPlane, running: list[Json], plan: Plan
     budgets = {card.uuid: card for node in plan.nodes for card in node.cards}
     cards_of_node = {node.name: {c.index: c.uuid for c in node.cards} for node in plan.nodes}
     planned_on: Counter[str] = Counter()
+    served = Served(plan)
     for pod in running:
         given = {uuids[one["pool"], one["device"]] for one in devices_of(pod, claims)}
-        for one in placements_of(pod, plan):
+        for one in served.placements(pod):
             wanted = [cards_of_node[one.node][gpu] for gpu in one.gpus]
             assert set(wanted) <= given, pod["metadata"]["name"]
             for uuid, device in zip(wanted, one.devices, strict=True):

@@ -17,7 +17,6 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.deployed import (
     FLEET,
     Json,
-    placements_of,
     planned,
     pods,
     prepare_namespace,
@@ -25,6 +24,7 @@ from tests.cluster.deployed import (
 from tests.cluster.furnishing import furnished
 from tests.cluster.hami_scheduler import hami_scheduler
 from tests.cluster.hardware import SLICE_PROFILE, company_machines
+from tests.cluster.served import Served
 
 SMALL = ("summarise", "translate", "math", "complete", "classify", "embed", "rerank")
 SLICE = f"A100 SXM 80GB {SLICE_PROFILE}"
@@ -72,9 +72,10 @@ def test_what_was_applied_does_not_differ(
         assert run(["apply", *at, "--yes"]) == 0
         assert run(["diff", *at]) == 0
         running = pods(plane)
+    served = Served(plan)
     for pod in running:
         assert pod["status"]["phase"] == "Running"
-        assert {one.node for one in placements_of(pod, plan)} == {pod["spec"]["nodeName"]}
+        assert {one.node for one in served.placements(pod)} == {pod["spec"]["nodeName"]}
     if stack == "hami":
         assert_shares_as_planned(running, plan)
     else:
@@ -85,8 +86,9 @@ def assert_shares_as_planned(running: list[Json], plan: Plan) -> None:
     """HAMi's shares on the planned cards, and their sums within each card."""
     cards = {(node.name, card.index): card for node in plan.nodes for card in node.cards}
     given: Counter[str] = Counter()
+    served = Served(plan)
     for item in running:
-        pod, (placement,) = pod_of(item), placements_of(item, plan)
+        pod, (placement,) = pod_of(item), served.placements(item)
         assert pod
         assert set(pod.hami_bytes) == {cards[placement.node, gpu].uuid for gpu in placement.gpus}, (
             pod.name
