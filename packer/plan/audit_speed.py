@@ -48,6 +48,9 @@ def broken_speeds(
         build = plan.server.build
         replica = replica_of(workload, variant, options, estimate, pool, plan.calibration, build)
         permille = placement.speed.load_permille if placement.speed else 0
+        if permille < 0 or (workload.demand and not permille):
+            yield f"{who}: it is given no part of its cards' time"
+            continue
         if placement.speed != planned_speed(replica, workload, permille):
             yield f"{who}: the plan's speed is not that of its argv"
         yield from (f"{who}: {one}" for one in _missed_goals(replica, workload, permille))
@@ -64,10 +67,10 @@ def _missed_goals(replica: Replica, workload: Workload, permille: int) -> Iterat
     if demand is None:
         yield from _too_slow(replica, workload)
         return
-    load = replica_load(replica, demand, replica_work(replica))
+    load, share = replica_load(replica, demand, replica_work(replica)), permille / 1000
     asked = server_demand(demand, workload.goals, workload.replicas)
-    if not meets_goals(load, asked, slots, permille / 1000):
-        yield f"its goals are missed: {shortfall(load, asked, slots)}"
+    if not meets_goals(load, asked, slots, share):
+        yield f"its goals are missed: {shortfall(load, asked, slots, share)}"
 
 
 def _too_slow(replica: Replica, workload: Workload) -> Iterator[str]:

@@ -103,6 +103,23 @@ def test_lies_about_speed_are_found(
     assert any(said in one for one in findings(with_speed(change)))
 
 
+def test_missed_goals_are_told_with_the_figures_of_the_share_that_is_planned() -> None:
+    found = findings(with_speed(lambda speed: replace(speed, load_permille=660)))
+    missed = [one for one in found if one.startswith("chat-0: its goals")]
+    assert len(missed) == 1
+    late = float(missed[0].split(" within ")[1].split()[0])
+    assert late > 3.0
+    assert missed[0].endswith(f"{late:.2g} s in 95 of 100 requests, 3 s are asked")
+
+
+def test_a_demand_needs_a_part_of_the_cards_time() -> None:
+    nothing = [f"{name}: it is given no part of its cards' time" for name in ("chat-0", "chat-1")]
+    nothing.append(nothing[0].replace("chat", "quiet"))
+    less = [*nothing, nothing[0].replace("chat", "code")]
+    assert findings(with_speed(lambda speed: replace(speed, load_permille=0))) == nothing
+    assert findings(with_speed(lambda speed: replace(speed, load_permille=-1))) == less
+
+
 def test_a_drafter_or_offload_nobody_allowed_is_found() -> None:
     def lying(one: Placement) -> Placement:
         if one.workload == "quiet":
