@@ -163,6 +163,34 @@ def test_cards_hold_what_they_have_operations_for(
     assert card_holds(tensor(name, shape, kind), MAMBA) is holds
 
 
+@pytest.mark.parametrize(
+    ("shape", "inner", "state", "groups", "holds"),
+    [
+        # Mamba 2: a state of 96, 128 or 256, and heads of a multiple of 16.
+        ((1, 8), 512, 96, 4, True),
+        ((1, 8), 512, 256, 1, True),
+        ((1, 8), 512, 64, 1, False),
+        ((1, 32), 512, 128, 1, True),
+        ((1, 64), 512, 128, 1, False),
+        # Mamba: a state of 16, heads of one element in one group, a multiple of 128 of them.
+        ((16, 384), 384, 16, 0, True),
+        ((16, 384), 384, 16, 1, True),
+        ((16, 384), 384, 16, 2, False),
+        ((16, 256), 512, 16, 1, False),
+        ((16, 320), 320, 16, 1, False),
+        ((8, 384), 384, 8, 1, False),
+        # One row is one head.
+        ((16,), 0, 16, 0, False),
+    ],
+)
+def test_states_that_a_card_scans(
+    shape: tuple[int, ...], inner: int, state: int, groups: int, holds: bool
+) -> None:
+    keys = {"ssm.conv_kernel": 4, "ssm.inner_size": inner, "ssm.state_size": state}
+    sizes = MadeUp("mamba2", keys=keys | {"ssm.group_count": groups}).sizes()
+    assert card_holds(tensor("blk.0.ssm_a", shape, "f32"), sizes) is holds
+
+
 def test_a_delta_net_multiplies_its_decay_instead_of_scanning() -> None:
     keys = {"ssm.conv_kernel": 4, "ssm.inner_size": 512, "ssm.state_size": 32, "ssm.group_count": 1}
     sizes = MadeUp("qwen3next", keys=keys).sizes()
