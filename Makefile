@@ -62,9 +62,10 @@ pip-audit: ## Known vulnerabilities of the locked versions; needs the index's ad
 	build/pip-audit/bin/python -m pip install --quiet pip-audit==2.10.1
 	build/pip-audit/bin/pip-audit --disable-pip --require-hashes --requirement requirements.lock
 
-control-plane: install ## Build etcd, API server, scheduler …, and a linter of manifests (once, cached)
+control-plane: install ## Build etcd, API server, scheduler …, a linter of manifests, Compose (once, cached)
 	$(BIN)/python -m tests.cluster.binaries
 	$(BIN)/python -m tests.linter
+	$(BIN)/python -m tests.docker_compose
 
 cluster-test: control-plane ## Everything that needs a cluster: a real API server, scheduler and allocator
 	GPU_PACKER_REQUIRE_TOOLS=1 GPU_PACKER_CLUSTER_TEST=full $(PYTEST) -q tests/cluster

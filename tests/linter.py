@@ -6,24 +6,14 @@ processor time.
 
 from pathlib import Path
 
-from tests.go_programs import cache_folder, compile_program, version_key
+from tests.go_programs import GoProgram
 
-_MODULE = Path(__file__).with_name("linter_go")
-_REQUIRED = "github.com/zegl/kube-score"
-
-
-def program() -> Path:
-    """Where the program is, or will be once it is built."""
-    return cache_folder("kube-score") / version_key(_MODULE, _REQUIRED) / "kube-score"
-
-
-def build() -> Path:
-    """Build the program unless it is there; returns its path."""
-    target = program()
-    if not target.exists():
-        compile_program(_MODULE, f"{_REQUIRED}/cmd/kube-score", target)
-    return target
-
+LINTER = GoProgram(
+    "kube-score",
+    Path(__file__).with_name("linter_go"),
+    "github.com/zegl/kube-score",
+    "cmd/kube-score",
+)
 
 if __name__ == "__main__":
-    print(build())
+    print(LINTER.build())

@@ -6,8 +6,10 @@ from typing import NoReturn
 
 import pytest
 
-from tests import linter, llama_server
+from tests import llama_server
 from tests.cluster.binaries import HOW, build_folder, find_binaries
+from tests.docker_compose import COMPOSE
+from tests.linter import LINTER
 
 REQUIRE_TOOLS = "GPU_PACKER_REQUIRE_TOOLS"
 """With this variable set to 1, a missing program fails the test instead of skipping it."""
@@ -36,6 +38,7 @@ def left_out(why: str) -> NoReturn:
 HOW_TO_GET = {
     "kubectl": "kubernetes.io/docs/tasks/tools, or: make control-plane",
     "kube-score": "make control-plane",
+    "docker-compose": "make control-plane, or Docker Compose as docker-compose on the path",
     "chromium": "apt-get install chromium, or your system's package of it",
     "llama-server": "make llama-server",
     "systemd-analyze": "apt-get install systemd",
@@ -45,8 +48,11 @@ HOW_TO_GET = {
 
 def missing_tools() -> str:
     """One closing message: which programs are missing, what was left out, how to get them."""
-    places = f"{os.environ.get('PATH', os.defpath)}{os.pathsep}{build_folder()}"
-    places += f"{os.pathsep}{llama_server.program().parent}{os.pathsep}{linter.program().parent}"
+    built = (
+        build_folder(),
+        *(one.parent for one in (llama_server.program(), LINTER.path, COMPOSE.path)),
+    )
+    places = os.pathsep.join((os.environ.get("PATH", os.defpath), *map(str, built)))
     missing = [name for name in HOW_TO_GET if shutil.which(name, path=places) is None]
     lines = [f"  {name}: {HOW_TO_GET[name]}" for name in missing]
     if find_binaries() is None:

@@ -117,7 +117,7 @@ def _build_one(package: str, target: Path) -> None:
 def _fetch_definitions(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for module, names in _DEFINITIONS.items():
-        command = [go(), "mod", "download", "-json", module]
+        command = [go(MODULE), "mod", "download", "-json", module]
         environment = os.environ | {"GOTOOLCHAIN": "local", "GOFLAGS": ""}
         answer = subprocess.run(
             command, cwd=folder, env=environment, check=True, capture_output=True

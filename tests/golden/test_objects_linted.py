@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from packer.kubernetes_objects.render import render
-from tests import linter
+from tests.linter import LINTER
 from tests.sharing_ways import WAYS
 from tests.tools import require_tool
 
@@ -30,7 +30,7 @@ _ALL_RIGHT = 10
 
 def complaints(texts: list[str]) -> Iterator[tuple[str, str, str]]:
     """Check, object and words of everything that is not all right."""
-    program = require_tool("kube-score", str(linter.program()))
+    program = require_tool("kube-score", str(LINTER.path))
     command = [program, "score", "--output-format", "json", "--kubernetes-version", "v1.34"]
     # Throttled threads would stall the card for all its servers; memory is what is limited.
     command.append("--ignore-container-cpu-limit")
