@@ -11,7 +11,8 @@ import pytest
 from packer.domain.demand import Goals, PartialOffload
 from packer.domain.node import Inventory, NodePool, Price, Sharing
 from packer.domain.payment import Payment
-from packer.domain.workload import Fleet, Headroom, Objective, Spread, Workload
+from packer.domain.speculation import NO_SPECULATION
+from packer.domain.workload import Draft, Fleet, Headroom, Objective, Spread, Workload
 from packer.llamacpp.arguments import parse_arguments
 from packer.plan.audit import find_contradictions
 from packer.plan.plan import CardBudget, Placement, Plan
@@ -324,6 +325,7 @@ def test_layers_and_experts_that_stay_on_the_host() -> None:
     most = ["--n-gpu-layers", str(block_count)]
     left = "a-0: layers are left in the node's memory, which is not allowed"
     assert findings(flagged(*every)) == []
+    assert findings(flagged("--n-gpu-layers", "99")) == []
     assert left in findings(flagged(*most))
     allowed = with_workload(partial_offload=PartialOffload.LAYERS)
     assert left not in findings(flagged(*most), allowed)
@@ -375,7 +377,53 @@ def test_files_must_be_those_of_the_fleet() -> None:
     assert findings(ranked, second) == []
 
 
-@pytest.mark.parametrize("cards", [1, 2])
+@pytest.mark.parametrize("rank", [-1, 1])
+def test_a_rank_that_no_file_has(rank: int) -> None:
+    """The only file is also the last one."""
+    lied = with_placement(lambda one: replace(one, variant=replace(one.variant, rank=rank)))
+    assert findings(lied)[0] == "a-0: Q8_0 is not among its quantizations"
+
+
+def test_types_of_the_cache_are_said_as_they_are() -> None:
+    for kind in ("bf16", "q8_0"):
+        stated = replace(of("a").variant, cache_type_k=kind)
+        told = replace(of("a"), variant=stated)
+        lied = replace(made(), placements=(told, *made().placements[1:]))
+        said = f"a-0: the plan says cache types {kind} and f16, its argv f16 and f16"
+        assert findings(lied) == [said]
+
+
+def test_a_draft_that_need_not_be_loaded() -> None:
+    """A workload that may do without its draft is served without it, and then loads nothing."""
+    draft = Draft(variant("qwen3-0.6b", "Q8_0"))
+    large = workload("a", "qwen3-1.7b", "Q8_0", draft=draft)
+    free = fleet(replace(large, speculations=(NO_SPECULATION,)))
+    plan = plan_of(free, inventory(POOL))
+    assert "qwen3-0.6b" not in str(plan.placements[0].argv)
+    assert findings(plan, free) == []
+    wanting = "a-0: its argv loads nothing instead of /models/pvc/models/qwen3-0.6b.gguf"
+    assert findings(plan, fleet(large)) == [wanting]
+    drafted = plan_of(fleet(large), inventory(POOL))
+    assert "qwen3-0.6b" in str(drafted.placements[0].argv)
+    assert findings(drafted, fleet(large)) == []
+
+
+def test_a_split_model_may_have_a_router_to_itself() -> None:
+    asked = fleet(workload("a", "qwen3-1.7b", "Q8_0"))
+    there = inventory(pool("p", gpu(3300), 2, sharing=Sharing.WHOLE))
+    plan = plan_of(asked, there)
+    assert len(plan.placements[0].gpus) == 2
+    assert findings(plan, asked, there) == []
+
+
+@pytest.mark.parametrize("cards", [0, 2])
+def test_used_cards_are_counted_again(cards: int) -> None:
+    assert findings(replace(made(), cards=cards)) == [
+        f"the plan says {cards} cards, its placements use 1"
+    ]
+
+
+@pytest.mark.parametrize("cards", [1, 2, 3])
 def test_the_most_cards_of_a_replica(cards: int) -> None:
     asked = fleet(workload("a", "qwen3-1.7b", "Q8_0"))
     there = inventory(pool("p", gpu(2600), 2))
@@ -384,6 +432,14 @@ def test_the_most_cards_of_a_replica(cards: int) -> None:
     limited = fleet(replace(asked.workloads[0], max_gpus=cards))
     over = ["a-0: 2 cards, at most 1 are allowed"] if cards == 1 else []
     assert findings(plan, limited, there) == over
+
+
+def test_speeds_are_asked_of_some_workloads_only() -> None:
+    asked = fleet(workload("a"), workload("b", goals=Goals(1.0, None)))
+    plan = plan_of(asked, inventory(POOL))
+    assert findings(plan, asked) == []
+    silent = with_placement(lambda one: replace(one, speed=None), "b", plan)
+    assert findings(silent, asked) == ["b-0: the plan's speed is not that of its argv"]
 
 
 def wished(goal: float) -> Fleet:

@@ -112,6 +112,21 @@ def test_missed_goals_are_told_with_the_figures_of_the_share_that_is_planned() -
     assert missed[0].endswith(f"{late:.2g} s in 95 of 100 requests, 3 s are asked")
 
 
+def test_a_card_may_be_given_all_the_time_that_is_allowed() -> None:
+    limit = made().policy.load_limit_permille
+    served_by = next(one for one in made().placements if one.workload == "chat")
+    assert served_by.speed is not None
+    place = f"{served_by.node} card {served_by.gpus[0]}"
+    for load, said in (
+        (limit, []),
+        (limit + 1, [f"{place}: {limit + 1} thousandths of its time are planned, {limit} allowed"]),
+    ):
+        told = replace(served_by, speed=replace(served_by.speed, load_permille=load))
+        placements = tuple(told if one is served_by else one for one in made().placements)
+        found = findings(replace(made(), placements=placements))
+        assert [one for one in found if "thousandths" in one] == said
+
+
 def test_a_demand_needs_a_part_of_the_cards_time() -> None:
     nothing = [f"{name}: it is given no part of its cards' time" for name in ("chat-0", "chat-1")]
     nothing.append(nothing[0].replace("chat", "quiet"))
