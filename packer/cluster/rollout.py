@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from packer.cluster.difference import Difference, ServerChange
 from packer.cluster.servers import Server
 from packer.plan.plan import Plan
-from packer.plan.rollout.change import HOST, Change, Place, RunningServers
+from packer.plan.rollout.change import HOST, Change, Occupancy, Place, RunningServers
 from packer.plan.rollout.order import rollout
 from packer.plan.rollout.step import Rollout
 
@@ -47,12 +47,16 @@ def _stays(change: ServerChange) -> bool:
 
 
 def _change(change: ServerChange, start_seconds: float, lost_nodes: frozenset[str]) -> Change:
-    old = change.old if change.old and change.old.node not in lost_nodes else None
+    old = change.old
+    held = old.occupancy() if old else None
+    if old and old.node in lost_nodes:
+        # Its pod holds nothing any more; where nothing comes instead, its object must still go.
+        held = None if change.new else Occupancy({}, old.workloads)
     return Change(
         name=change.name,
-        old=old.occupancy() if old else None,
+        old=held,
         new=change.new.occupancy() if change.new else None,
-        is_available=old is not None and old.is_available,
+        is_available=old is not None and old.node not in lost_nodes and old.is_available,
         start_seconds=start_seconds,
     )
 

@@ -90,6 +90,10 @@ class ControlPlane:
         command = [*self._clients()["kube-controller-manager"], f"--controllers={name}"]
         self._processes.start(name, command)
 
+    def start_program(self, name: str, command: Sequence[str | Path]) -> None:
+        """Start a program of others that is told the cluster by ``KUBECONFIG``; ``end`` ends it."""
+        self._processes.start(name, ["env", f"KUBECONFIG={self.kubeconfig}", *command])
+
     def end(self, name: str) -> None:
         """End a program that a test started."""
         self._processes.kill(name)

@@ -1,6 +1,7 @@
 """A fleet on the way into a test cluster: inventory, plan, manifests, pods, and where they are."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from packer.plan.plan import Plan
 from packer.units import parse_whole
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.furnishing import make_namespace
+from tests.cluster.served import Served
 
 Json = dict[str, Any]
 FLEET = Path("examples/02-company-fleet/fleet.yaml")
@@ -87,6 +89,18 @@ def pods(plane: ControlPlane) -> list[Json]:
     """Pods of the fleet that have not been told to go."""
     items = plane.read("pods", "-n", NAMESPACE)["items"]
     return [one for one in items if "deletionTimestamp" not in one["metadata"]]
+
+
+def assert_pods_where_planned(running: list[Json], plan: Plan) -> None:
+    """Every replica is served by one pod, on its node."""
+    served: Counter[tuple[str, int]] = Counter()
+    replicas = Served(plan)
+    for pod in running:
+        assert pod["status"]["phase"] == "Running", pod["metadata"]["name"]
+        mine = replicas.placements(pod)
+        assert {one.node for one in mine} == {pod["spec"]["nodeName"]}, pod["metadata"]["name"]
+        served.update((one.workload, one.replica) for one in mine)
+    assert served == Counter((one.workload, one.replica) for one in plan.placements)
 
 
 def uuids_by_device(plane: ControlPlane) -> dict[tuple[str, str], str]:

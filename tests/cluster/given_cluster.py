@@ -1,7 +1,7 @@
 """A cluster that is there already, such as kind with kwok: used as it is, never ended."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -53,6 +53,10 @@ class GivenCluster(ControlPlane):
     def start_scheduler(self, name: str, configuration: dict[str, Any]) -> None:
         """Leave the test out."""
         left_out("the schedulers of a given cluster are not ours to choose")
+
+    def start_program(self, name: str, command: Sequence[str | Path]) -> None:
+        """Leave the test out."""
+        left_out("the programs of a given cluster are not ours to choose")
 
     def user(self, name: str, *, groups: tuple[str, ...] = ()) -> Path:
         """Leave the test out: only its own authority could sign."""

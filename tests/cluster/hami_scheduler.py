@@ -1,112 +1,54 @@
-"""Cards given out as HAMi gives them, behind a real kube-scheduler.
+"""Cards given out by HAMi: one more kube-scheduler, and the extender that picks its cards.
 
-HAMi is one kube-scheduler with an extender that picks cards. Its module is not on the Go module
-proxy, so the extender's rules for memory and named cards are kept here: a share is taken on each
-card a pod names, counted until the pod is gone, and written on the pod.
+The extender is HAMi's own program where ``GPU_PACKER_TEST_HAMI`` names it; its module is not on the
+Go module proxy, so elsewhere a stand-in keeps its rules.
 
-Source: HAMi of 2026-08: pkg/scheduler/scheduler.go, Filter; pkg/device/nvidia/device.go, Fit and
-PatchAnnotations; charts/hami/templates/scheduler/configmap.yaml.
+Source: HAMi 2.10.0, charts/hami/templates/scheduler/configmap.yaml.
 """
 
-import json
-import threading
-from collections import Counter
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
-from packer.cluster.connection import Connection
-from packer.cluster.nodes import node_of
-from packer.cluster.pods import pod_of
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.hami_extender import stand_in
+from tests.cluster.hami_program import running_program
 
-Json = dict[str, Any]
+PROGRAM = "GPU_PACKER_TEST_HAMI"
+"""Path of HAMi's scheduler, built with ``go build ./cmd/scheduler`` in its sources."""
 NAME = "hami-scheduler"
-_MIB = 2**20
-_GPU, _MEMORY = "nvidia.com/gpu", "nvidia.com/gpumem"
-_WANTED = "nvidia.com/use-gpuuuid"
-_REGISTER = "hami.io/node-nvidia-register"
-_GIVEN = ("hami.io/vgpu-devices-to-allocate", "hami.io/vgpu-devices-allocated")
+_MANAGED = ("nvidia.com/gpu", "nvidia.com/gpumem")
 
 
 @contextmanager
 def hami_scheduler(plane: ControlPlane) -> Iterator[None]:
     """A second scheduler that pods of HAMi name, while the body runs."""
-    cluster = plane.connection()
-
-    class Extender(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            data = json.dumps(_filter(cluster, asked)).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Extender)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    plane.start_scheduler(NAME, _configuration(server.server_address[1]))
-    try:
-        yield
-    finally:
-        plane.end(NAME)
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    given = os.environ.get(PROGRAM)
+    extender = running_program(plane, Path(given)) if given else stand_in(plane)
+    with extender as port:
+        plane.start_scheduler(NAME, _configuration(port, binds=bool(given)))
+        try:
+            yield
+        finally:
+            plane.end(NAME)
 
 
-def _configuration(port: int) -> Json:
-    managed = [{"name": name, "ignoredByScheduler": True} for name in (_GPU, _MEMORY)]
-    extender = {"urlPrefix": f"http://127.0.0.1:{port}", "filterVerb": "filter", "weight": 1}
+def _configuration(port: int, *, binds: bool) -> dict[str, Any]:
+    extender = {
+        "urlPrefix": f"http://127.0.0.1:{port}",
+        "filterVerb": "filter",
+        **({"bindVerb": "bind"} if binds else {}),
+        "weight": 1,
+        "nodeCacheCapable": True,
+        "httpTimeout": "30s",
+        "managedResources": [{"name": name, "ignoredByScheduler": True} for name in _MANAGED],
+    }
     return {
         "apiVersion": "kubescheduler.config.k8s.io/v1",
         "kind": "KubeSchedulerConfiguration",
         "leaderElection": {"leaderElect": False},
         "profiles": [{"schedulerName": NAME}],
-        "extenders": [{**extender, "nodeCacheCapable": True, "managedResources": managed}],
+        "extenders": [extender],
     }
-
-
-def _filter(cluster: Connection, asked: Json) -> Json:
-    """The one node the pod goes to, after the choice was written on the pod."""
-    pod, names = asked["Pod"], asked["NodeNames"]
-    limits = pod["spec"]["containers"][0]["resources"]["limits"]
-    count, mib = int(limits[_GPU]), int(limits[_MEMORY])
-    wanted = pod["metadata"]["annotations"].get(_WANTED, "").split(",")
-    held = _held_mib(cluster)
-    for name in names:
-        cards = _registered(cluster, name)
-        free = [uuid for uuid in wanted if cards.get(uuid, 0) - held[uuid] >= mib]
-        if len(free) >= count:
-            _give(cluster, pod, free[:count], mib)
-            return {"NodeNames": [name]}
-    return {"NodeNames": [], "FailedNodes": dict.fromkeys(names, "CardInsufficientMemory")}
-
-
-def _held_mib(cluster: Connection) -> Counter[str]:
-    held: Counter[str] = Counter()
-    for pod in filter(None, map(pod_of, cluster.get("/api/v1/pods")["items"])):
-        held.update({uuid: count // _MIB for uuid, count in pod.hami_bytes.items()})
-    return held
-
-
-def _registered(cluster: Connection, node: str) -> dict[str, int]:
-    annotations = node_of(cluster.get(f"/api/v1/nodes/{node}")).annotations
-    return {one["id"]: one["devmem"] for one in json.loads(annotations.get(_REGISTER, "[]"))}
-
-
-def _give(cluster: Connection, pod: Json, uuids: list[str], mib: int) -> None:
-    meta = pod["metadata"]
-    given = "".join(f"{uuid},NVIDIA,{mib},0:" for uuid in uuids) + ";"
-    cluster.send(
-        "PATCH",
-        f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}",
-        body={"metadata": {"annotations": dict.fromkeys(_GIVEN, given)}},
-        content_type="application/merge-patch+json",
-    )

@@ -6,10 +6,17 @@ import pytest
 import yaml
 
 from packer import api
+from packer.api.manifests import served_placements
 from packer.plan.plan import Plan
 from tests.cluster.campaign import full_only
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.deployed import FLEET, NAMESPACE, prepare_namespace
+from tests.cluster.deployed import (
+    FLEET,
+    NAMESPACE,
+    assert_pods_where_planned,
+    pods,
+    prepare_namespace,
+)
 from tests.cluster.furnishing import furnished
 from tests.cluster.hardware import company_machines
 from tests.cluster.watching import assert_never_over, watched
@@ -58,7 +65,7 @@ def fail(plane: ControlPlane, node: str) -> None:
 
 
 @full_only
-@pytest.mark.parametrize("sharing", ["dra", "dra-memory"])
+@pytest.mark.parametrize("sharing", ["dra", "dra-memory", "whole"])
 def test_no_card_is_ever_over_and_no_workload_below_its_minimum(
     plane: ControlPlane, tmp_path: Path, sharing: str
 ) -> None:
@@ -75,14 +82,20 @@ def test_no_card_is_ever_over_and_no_workload_below_its_minimum(
         assert lost not in {one.node for one in second.placements}
         found = api.diff(second, kubeconfig=str(plane.kubeconfig))
         print(found.text)
-        assert second.moves is not None
-        moved = {f"{one.workload}-{one.replica}" for one in second.moves.moved}
+        moved = moved_replicas(second)
         changed = {one.name: one.fields for one in found.difference.servers}
-        assert changed.keys() == moved, changed
+        if sharing == "whole":
+            assert changed.keys() == changed_routers(first, second), changed
+            assert_no_router_in_vain(first, second, moved)
+        else:
+            assert changed.keys() == moved, changed
         assert_most_stays(first, moved, lost)
         with watched(plane, NAMESPACE, [first, second], frozenset((lost,))) as record:
             change(plane, second)
-        assert api.diff(second, kubeconfig=str(plane.kubeconfig)).is_empty
+        left = api.diff(second, kubeconfig=str(plane.kubeconfig))
+        assert left.is_empty, left.text
+        running = [one for one in pods(plane) if one["spec"]["nodeName"] != lost]
+    assert_pods_where_planned(running, second)
 
     assert record.states > len(moved)
     assert_never_over(record, (first, second))
@@ -90,6 +103,36 @@ def test_no_card_is_ever_over_and_no_workload_below_its_minimum(
         # What sat on the lost node does not answer when the change begins.
         alive = sum(one.workload == workload.name and one.node != lost for one in first.placements)
         assert record.fewest[workload.name] >= min(alive, workload.min_available), workload.name
+
+
+def moved_replicas(plan: Plan) -> set[str]:
+    """Replicas that the plan itself says it changes; it starts and stops none."""
+    assert plan.moves is not None
+    assert not plan.moves.started
+    assert not plan.moves.stopped
+    return {f"{one.workload}-{one.replica}" for one in plan.moves.moved}
+
+
+def router_contents(plan: Plan) -> dict[str, set[tuple[object, ...]]]:
+    """Router → what it serves, on which cards and how."""
+    return {
+        name: {(one.workload, one.replica, one.gpus, one.argv) for one in placements}
+        for name, placements in served_placements(plan).items()
+    }
+
+
+def changed_routers(first: Plan, second: Plan) -> set[str]:
+    """Routers that two plans do not have in common."""
+    before, after = router_contents(first), router_contents(second)
+    return {name for name in {**before, **after} if before.get(name) != after.get(name)}
+
+
+def assert_no_router_in_vain(first: Plan, second: Plan, moved: set[str]) -> None:
+    """Every router that changes had, or gets, a replica that the plan says it moves."""
+    before, after = served_placements(first), served_placements(second)
+    for name in changed_routers(first, second):
+        served = (*before.get(name, ()), *after.get(name, ()))
+        assert {f"{one.workload}-{one.replica}" for one in served} & moved, name
 
 
 def assert_most_stays(first: Plan, moved: set[str], lost: str) -> None:

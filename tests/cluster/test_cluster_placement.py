@@ -13,6 +13,7 @@ from tests.cluster.deployed import (
     NAMESPACE,
     Json,
     apply,
+    assert_pods_where_planned,
     devices_of,
     memory_by_uuid,
     planned,
@@ -45,17 +46,6 @@ def test_the_cluster_places_every_pod_and_card_as_planned(
             assert_card_counts(running, deployed.plan)
         else:
             assert_cards_as_planned(plane, running, deployed.plan)
-
-
-def assert_pods_where_planned(running: list[Json], plan: Plan) -> None:
-    served: Counter[tuple[str, int]] = Counter()
-    replicas = Served(plan)
-    for pod in running:
-        assert pod["status"]["phase"] == "Running", pod["metadata"]["name"]
-        mine = replicas.placements(pod)
-        assert {one.node for one in mine} == {pod["spec"]["nodeName"]}, pod["metadata"]["name"]
-        served.update((one.workload, one.replica) for one in mine)
-    assert served == Counter((one.workload, one.replica) for one in plan.placements)
 
 
 def assert_card_counts(running: list[Json], plan: Plan) -> None:

@@ -29,6 +29,7 @@ def rollout(
     """
     _check_end(servers, changes)
     actions, forced = _best_order(servers, changes, expansions)
+    _check_done(servers, changes, actions)
     fewest = _stops_of(changes, actions)
     least_possible, proven = _fewest_without_minimum(servers, changes, expansions, fewest)
     waves = in_waves(RolloutState(servers, changes), actions)
@@ -149,6 +150,26 @@ def _check_end(servers: RunningServers, changes: Sequence[Change]) -> None:
         for place in sorted(end.used_bytes)
         if end.used_bytes[place] > servers.capacity_bytes.get(place, 0)
         and any(change.new is not None and place in change.new.bytes for change in changes)
+    ]
+    if problems:
+        raise InvalidInput(tuple(problems))
+
+
+def _check_done(
+    servers: RunningServers, changes: Sequence[Change], actions: Sequence[Action]
+) -> None:
+    """Steps must lead to the end: a seat that a staying server keeps is free at no moment."""
+    state = RolloutState(servers, changes)
+    for action in actions:
+        state.do(*action)
+    problems = [
+        Problem(
+            code="P0807",
+            title=f"{changes[index].name} cannot come",
+            why="a server that stays owns what it needs",
+            help="let go what the plan has no more (apply --prune), or plan again",
+        )
+        for index in state.pending()
     ]
     if problems:
         raise InvalidInput(tuple(problems))

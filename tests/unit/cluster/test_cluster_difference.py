@@ -175,6 +175,26 @@ def test_who_owns_whole_cards_stops_before_its_successor_starts(
     assert {step.kind for step in order.steps} == kinds
 
 
+@pytest.mark.parametrize("sharing", [Sharing.WHOLE, Sharing.DRA])
+def test_what_was_on_a_lost_node_and_is_not_planned_any_more_is_deleted_too(
+    sharing: Sharing,
+) -> None:
+    there, wanted = bodies(sharing=sharing), bodies(sharing=sharing)
+    gone, other = [body for body in there if is_server(body)][:2]
+    wanted = [body for body in wanted if key_of(body) != key_of(gone)]
+    other["spec"]["template"]["spec"]["containers"][0]["args"].append("--verbose")
+    lost = frozenset((server_of(gone).node,))
+    difference = compare(running(there), wanted)
+    order = rollout_of(difference, PLAN, start_seconds=1.0, prune=True, lost_nodes=lost)
+    names = {server_of(gone).name, server_of(other).name}
+    assert {step.server for step in order.steps} == names
+    (last,) = (step for step in order.steps if step.server == server_of(gone).name)
+    assert last.kind is StepKind.STOP
+    assert not [one for one in order.forced_stops if one.server == last.server]
+    unpruned = rollout_of(difference, PLAN, start_seconds=1.0, prune=False, lost_nodes=lost)
+    assert {step.server for step in unpruned.steps} == {server_of(other).name}
+
+
 def test_planned_bytes_read_back() -> None:
     assert parse_planned("gpu0=12,gpu11=3") == {0: 12, 11: 3}
     assert parse_planned("") == {}

@@ -138,6 +138,20 @@ def test_an_end_that_does_not_fit_beside_what_stays_is_refused_with_every_place(
     assert "11 bytes planned and running, 10 allocatable" in refused.value.problems[0].why
 
 
+def test_a_seat_that_a_staying_server_keeps_is_told_and_not_passed_over() -> None:
+    stays = _on(0, 1, "a", {"card 0": "router-a"})
+    servers = RunningServers({CARDS[0]: 10, CARDS[1]: 10}, ((stays, True),), {})
+    changes = (
+        Change("b", None, _on(0, 1, "b", {"card 0": "router-b"})),
+        Change("c", None, _on(1, 1, "c")),
+    )
+    with pytest.raises(InvalidInput) as refused:
+        rollout(servers, changes)
+    (problem,) = refused.value.problems
+    assert (problem.code, problem.title) == ("P0807", "b cannot come")
+    assert "apply --prune" in problem.help
+
+
 def test_a_circle_too_large_for_the_search_still_gets_a_valid_order() -> None:
     number = 40
     cards = [Place("n0", index) for index in range(number)]
