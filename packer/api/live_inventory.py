@@ -65,7 +65,12 @@ def live_inventory(
     if not pooled.inventory.pools:
         why = "; ".join(pooled.notes) or "no node offers NVIDIA GPUs in any way we read"
         title = f"the cluster {target.name} has no GPU node that can be described"
-        raise InvalidInput(Problem("P1025", title, None, why, "see docs/kubernetes.md"))
+        help_ = (
+            "kubectl get resourceslices; kubectl get nodes -L nvidia.com/gpu.product: "
+            "a DRA driver, GPU feature discovery or HAMi must describe the cards; "
+            "or write the inventory by hand (docs/inventory-file.md)"
+        )
+        raise InvalidInput(Problem("P1025", title, None, why, help_))
     head = f"Read from the cluster {target.name}, Kubernetes {live.version}."
     text = format_inventory(
         pooled.inventory,
