@@ -123,6 +123,43 @@ def test_no_price_is_too_large_for_whole_numbers(huge: int, row: str) -> None:
     assert leaf.demand == (times[0] * huge, times[1] * huge)
 
 
+@pytest.mark.parametrize("price", [2**59, 2**61, 2**63])
+def test_a_function_of_a_large_price_is_paid_in_full(price: int) -> None:
+    relaxation = Relaxation(parse_instance(sixes()))
+    relaxation.add_function(FunctionRow(0, 0, DualFeasibleFunction(Family.THRESHOLD, 5, 10)))
+    prices = IntegerPrices(((0,),), ((0,),), (0,), (0,), (price,), {}, {})
+    leaf = evaluate_leaf(relaxation, prices, 1, ((0, 18),), ((0, 9),))
+    assert leaf.demand == (10 * price,)
+    assert leaf.value == 3 * 10 * price + 18 * (1 - 10 * price)
+
+
+def test_node_memory_has_dimensions_of_its_own() -> None:
+    way = alternative([6], node=[3, 5])
+    document = instance(
+        [node_type(node_cap=[9, 8]), node_type("b", node_cap=[7, 6])],
+        [item("x", 1, way)],
+        node_dims=["ram", "cpu"],
+    )
+    prices = IntegerPrices(((2,), (20,)), ((11, 13), (1, 1)), (0, 0), (0, 0), (), {}, {})
+    relaxation = Relaxation(parse_instance(document))
+    leaf = evaluate_leaf(relaxation, prices, 1, ((0, 2),) * 2, ((0, 1),) * 2)
+    assert leaf.demand == (6 * 2 + 3 * 11 + 5 * 13,)
+    cards = 2 * (1 - 2 * 10) + 2 * (1 - 20 * 10)
+    nodes = -(9 * 11 + 8 * 13) - (7 + 6)
+    assert leaf.value == leaf.demand[0] + cards + nodes
+
+
+@pytest.mark.parametrize("objective", ["gpus", "gpu_price", "node_price"])
+def test_without_prices_nothing_is_bought(objective: str) -> None:
+    document = instance([node_type(gpu_price=1, node_price=1)], [item("x", 1, alternative([6]))])
+    relaxation = Relaxation(parse_instance(document | {"objective": objective}))
+    nothing = IntegerPrices(((0,),), ((0,),), (0,), (0,), (), {}, {})
+    assert evaluate_leaf(relaxation, nothing, 1, ((0, 2),), ((0, 1),)).value == 0
+    assert evaluate_leaf(relaxation, nothing, 1, ((2, 2),), ((1, 1),)).value == (
+        1 if objective == "node_price" else 2
+    )
+
+
 def test_items_without_places_pay_nothing() -> None:
     document = instance([node_type()], [item("x", 1, alternative([11]))])
     nothing = IntegerPrices(((1,),), ((1,),), (0,), (0,), (), {}, {})

@@ -1,5 +1,6 @@
 """The compact relaxation on problems whose optimum and prices are known by hand."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -183,18 +184,44 @@ def test_rounds_of_columns() -> None:
 
 
 def test_columns_that_come_later_meet_the_functions() -> None:
-    """The last way counts for half a card, not for four tenths.
+    """The last way counts for half a card, not for four tenths; it is none of the first three.
 
-    A tenth of the first way, a twentieth of the third and the rest of the last take 4.25 of 10.
+    Of 863 replicas 71 go the first way, 112 the third and 680 the last: 340 cards, as 71·8 + 112
+    + 680·4 = 3400 slots, 71·400 + 112·900 + 680·310 = 340,000 streams and 680/2 say alike.
     """
-    loads = ([0, 8, 400], [8, 0, 400], [1, 1, 900], [4, 4, 400])
+    loads = ([0, 8, 400], [8, 0, 400], [1, 1, 900], [4, 4, 310])
     document = instance([LARGE, LARGE | {"name": "b"}], [item("x", 8, *map(alternative, loads))])
     relaxation = Relaxation(parse_instance(document | THREE))
     relaxation.add_function(FunctionRow(1, 0, DualFeasibleFunction(Family.ROUNDING, 2, 10)))
     relaxation.set_bounds([(0, 0), (0, 18)], [(0, 0), (0, 9)])
     result = relaxation.solve()
     assert result is not None
-    assert result.objective == approx(8 * 0.425)
+    assert result.objective == approx(8 * 340 / 863)
+    assert result.x == approx([0, 8 * 71 / 863, 0, 0, 0, 8 * 112 / 863, 0, 8 * 680 / 863])
+
+
+@pytest.mark.parametrize("only", [0, 1])
+def test_columns_that_are_there_from_the_start(only: int) -> None:
+    """Per item and type: the least in sum of the shares of a card, and in each of two dimensions.
+
+    In whole numbers the second way would be least in sum; half of it and half of the first are
+    better than all three, and come with the second round.
+    """
+    loads = ([1, 1, 900], [9, 9, 100], [0, 9, 950], [9, 0, 950])
+    ways = [alternative(load) for load in loads]
+    items = [item(name, 2, *ways) for name in "xyz"]
+    document = instance([LARGE, LARGE | {"name": "b", "gpu_type": "B"}], items) | THREE
+    relaxation = Relaxation(parse_instance(document))
+    limits = [[(0, 0), (0, 0)] for _ in range(2)]
+    limits[0][only], limits[1][only] = (0, 18), (0, 9)
+    relaxation.set_bounds(*limits)
+    first = relaxation.solve(1)
+    assert first is not None
+    assert first.unserved == approx([0, 0, 0])
+    assert first.objective == approx(6 * 0.9)
+    second = relaxation.solve()
+    assert second is not None
+    assert second.objective == approx(6 * 0.5)
 
 
 def test_a_function_without_weight_changes_nothing() -> None:
@@ -274,6 +301,21 @@ def test_what_a_place_pays() -> None:
         7 * 1 + 1 * 10 + 20000,
         7 * 2 + 1 * 20 + 100 * 7 + 70000,
     ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "milliseconds"),
+    [(0, 1), (1e-9, 1), (0.0019, 1), (0.002, 2), (5, 5000), (1e12, 2**31 - 1)],
+)
+def test_limits_of_time_in_milliseconds(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, milliseconds: int
+) -> None:
+    """The solver takes a signed number of 32 bits, and 0 would be no limit."""
+    relaxation = Relaxation(parse_instance(sixes()))
+    told: list[int] = []
+    monkeypatch.setattr(relaxation, "_solver", SimpleNamespace(SetTimeLimit=told.append))
+    relaxation.limit_time(seconds)
+    assert told == [milliseconds]
 
 
 @pytest.mark.parametrize("seconds", [0, 1e-9, 5, 1e12])
