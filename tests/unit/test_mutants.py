@@ -50,6 +50,18 @@ def test_what_no_test_can_tell_is_left_out(tmp_path: Path) -> None:
     assert not any("==" in text or "strict=False" in text for _, text in changes)
 
 
+def test_where_a_view_begins_is_left_out(tmp_path: Path) -> None:
+    lines = (
+        "a = graph.view(b, (c, 3), (4,), 5)",
+        "d = graph.view(b, (c, 6), offset=7 * c)",
+        "e = graph.reshape(b, 8, 9, 10)",
+    )
+    (tmp_path / "view.py").write_text("\n".join(lines))
+    changed = {one.changed for one in chosen(["view.py"], 0, 1, tmp_path)[0]}
+    assert len(changed) == 2 * (1 + 1 + 1 + 3)
+    assert all(", 5)" in one and "offset=7 * c)" in one for one in changed)
+
+
 def test_a_sample_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
     made(tmp_path)
     samples = [chosen(["module.py"], 5, seed, tmp_path)[0] for seed in (1, 1, 2)]

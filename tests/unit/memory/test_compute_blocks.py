@@ -1,0 +1,107 @@
+"""Which blocks of a trunk are built: every kind, and a few repetitions of each periodic stretch."""
+
+from dataclasses import replace
+
+import pytest
+
+from packer.domain.model import ModelFile, Tensor
+from packer.memory.compute_blocks import BlockChoice, choose_blocks
+from tests.memory_models import F16, MadeUp
+
+HOST = 9
+
+
+def windowed(layers: int, period: int) -> ModelFile:
+    """A trunk whose every ``period``-th block has no window."""
+    keys = {"attention.sliding_window": 512, "attention.sliding_window_pattern": period}
+    return MadeUp("cohere2", layers=layers, keys=keys).file()
+
+
+def chosen(
+    model: ModelFile,
+    repetitions: int | None,
+    layers: tuple[int, ...] = (),
+    *,
+    overridden: tuple[str, ...] = (),
+) -> BlockChoice:
+    count = model.number("block_count")
+    return choose_blocks(
+        model,
+        layers or (0,) * (count + 1),
+        HOST,
+        lambda name, block: HOST if name in overridden else (layers[block] if layers else 0),
+        has_overrides=bool(overridden),
+        repetitions=repetitions,
+    )
+
+
+@pytest.mark.parametrize(
+    ("layers", "repetitions", "blocks", "repeats"),
+    [
+        (1, 2, (0,), ()),
+        (2, 2, (0, 1), ()),
+        (3, 2, (0, 1, 2), ()),
+        (4, 2, (0, 1, 3), ((1, 0),)),
+        (8, 2, (0, 1, 7), ((1, 0),)),
+        (8, None, (0, 1, 2, 3, 4, 5, 6, 7), ()),
+        # Where more than two stay, an even number is left out: of seven three or five, of eight
+        # four, and a circle of three leads over none of the four others.
+        (8, 3, (0, 1, 2, 7), ((2, 1, 0),)),
+        (8, 4, (0, 1, 2, 3, 4, 7), ((4, 3, 2),)),
+        (9, 3, (0, 1, 2, 3, 8), ((3, 2, 1),)),
+        (10, 3, (0, 1, 2, 9), ((2, 1, 0),)),
+    ],
+)
+def test_equal_blocks(
+    layers: int,
+    repetitions: int | None,
+    blocks: tuple[int, ...],
+    repeats: tuple[tuple[int, ...], ...],
+) -> None:
+    """The last block is its own kind: only the tokens that are asked for go through it."""
+    found = chosen(MadeUp(layers=layers).file(), repetitions)
+    assert (found.blocks, found.repeats) == (blocks, repeats)
+    assert len(found.marks) == len(blocks)
+
+
+@pytest.mark.parametrize(
+    ("layers", "period", "repetitions", "blocks", "repeats"),
+    [
+        # Four periods of six, one block more, and the last.
+        (26, 6, 2, (*range(12), 24, 25), ((11, 5),)),
+        (26, 6, 3, tuple(range(26)), ()),
+        (32, 6, 3, (*range(18), 30, 31), ((17, 11, 5),)),
+        (38, 6, 3, (*range(24), 36, 37), ((23, 17, 11),)),
+        # Five periods of eight; of the sixth, seven blocks with a window are alike.
+        (48, 8, 2, (*range(16), 40, 41, 47), ((15, 7), (17, 16))),
+        # A longer period is not looked for: each run of eight is cut for itself.
+        (20, 9, 2, (0, 1, 8, 9, 10, 17, 18, 19), ((1, 0), (4, 3))),
+    ],
+)
+def test_periodic_blocks(
+    layers: int,
+    period: int,
+    repetitions: int,
+    blocks: tuple[int, ...],
+    repeats: tuple[tuple[int, ...], ...],
+) -> None:
+    found = chosen(windowed(layers, period), repetitions)
+    assert (found.blocks, found.repeats) == (blocks, repeats)
+
+
+def test_blocks_elsewhere_are_no_repetition() -> None:
+    layers = (HOST, HOST, HOST, 0, 0, 1, 1, 1, 1)
+    found = chosen(MadeUp(layers=8).file(), 2, layers)
+    assert (found.blocks, found.repeats) == ((0, 1, 3, 4, 5, 6, 7), ((1, 0),))
+    assert found.marks == (*((0, layers[block]) for block in found.blocks[:-1]), ("last", (0, 1)))
+
+
+def test_a_block_with_a_weight_elsewhere_is_its_own_kind() -> None:
+    found = chosen(MadeUp(layers=8).file(), 2, overridden=("blk.4.ffn_up.weight",))
+    assert (found.blocks, found.repeats) == ((0, 1, 4, 5, 6, 7), ((1, 0),))
+
+
+def test_tensors_beyond_the_last_block_are_no_block() -> None:
+    model = MadeUp(layers=8).file()
+    odd = Tensor("blk.8.ffn_up.weight", (256, 512), F16)
+    assert chosen(replace(model, tensors=(*model.tensors, odd)), 2).blocks == (0, 1, 7)
