@@ -99,6 +99,16 @@ def test_a_price_of_one_item_is_paid_by_that_item() -> None:
     assert leaf.demand == (x_on_a, min(Y_ON_A + 2 * 23 + 29, y_on_b))
 
 
+def test_limits_per_card_and_node_earn_their_price_for_each_replica_that_may_be_there() -> None:
+    """Three cards and two nodes; a replica lies on two cards, and pays on both."""
+    wide = item("x", 5, alternative([2], [3]), max_per_gpu=3, max_per_node=4)
+    relaxation = Relaxation(parse_instance(instance([node_type(count=2)], [wide])))
+    prices = IntegerPrices(((0,),), ((0,),), (0,), (0,), (), {(0, 0): 23}, {(0, 0): 29})
+    leaf = evaluate_leaf(relaxation, prices, 1000, ((3, 3),), ((2, 2),))
+    assert leaf.demand == (2 * 23 + 29,)
+    assert leaf.value == 5 * (2 * 23 + 29) + 3 * (1000 - 3 * 23) - 2 * 4 * 29
+
+
 @pytest.mark.parametrize("huge", [2**58, 2**61, 2**64, 10**40])
 @pytest.mark.parametrize("row", ["capacity", "node", "functions", "spread_gpu", "spread_node"])
 def test_no_price_is_too_large_for_whole_numbers(huge: int, row: str) -> None:

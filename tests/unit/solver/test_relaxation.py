@@ -66,6 +66,18 @@ def test_nodes_are_filled_to_the_brim() -> None:
     assert result.prices.node == approx(np.array([[0.07]]))
 
 
+def test_nodes_are_full_where_one_of_their_dimensions_is() -> None:
+    document = instance(
+        [node_type(count=9, node_cap=[100, 40])],
+        [item("x", 3, alternative([1], node=[50, 30]))],
+        node_dims=["ram", "cpu"],
+        objective="node_price",
+    )
+    _, result = relaxed(document)
+    assert result.objective == approx(3 * 30 / 40 * 7)
+    assert result.prices.node == approx(np.array([[0, 7 / 40]]))
+
+
 def test_an_open_node_has_an_open_card() -> None:
     document = sixes(node=[100])
     document["items"][0]["alts"][0]["shares"] = [[1]]
