@@ -7,7 +7,7 @@ import pytest
 from packer.domain.server_options import FlashAttention, ServerOptions
 from packer.errors import InvalidInput, UnsupportedModel
 from packer.memory.context_checks import check_cache_buffers, check_context
-from packer.memory.flash_attention import transposes_values
+from packer.memory.flash_attention import attention_heads, transposes_values
 from packer.memory.flash_attention_choice import uses_flash_attention
 from packer.memory.hyperparameters import HyperParameters, read_hyperparameters
 from packer.memory.kv_cache import kv_cache_bytes, window_cells
@@ -314,3 +314,11 @@ def test_a_device_without_a_byte_of_cache_is_refused() -> None:
         check_cache_buffers({0: 100, 1: 0})
     with pytest.raises(InvalidInput, match="the host would"):
         check_cache_buffers({HOST: 0, 0: 100})
+
+
+def test_blocks_without_key_heads_do_not_attend() -> None:
+    keys: Keys = {"attention.head_count_kv": (2, 0, 1, 0)}
+    assert attention_heads(MadeUp("deci", keys=keys).sizes()) == {(64, 64, 2), (64, 64, 4)}
+    assert attention_heads(MadeUp("jamba", keys=keys).sizes()) == {(64, 64, 2), (64, 64, 4)}
+    assert attention_heads(MadeUp("mamba2").sizes()) == set()
+    assert attention_heads(MadeUp("falcon-h1").sizes()) == {(64, 64, 2)}
