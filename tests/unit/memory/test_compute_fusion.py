@@ -279,7 +279,8 @@ def test_one_expert_or_too_many_are_summed_up_one_by_one(experts: int) -> None:
 
 def test_a_sum_that_the_split_cuts_off() -> None:
     run = list(reduction().values())
-    assert found(run[:-1])[1] == {}
+    for length in range(len(run)):
+        assert found(run[:length])[1] == {}
 
 
 def test_views_and_sums_may_take_turns() -> None:
