@@ -28,6 +28,8 @@ def _moved(one: Placement, model: Path, port: int) -> Placement:
         words[words.index(flag) + 1] = value
     # Repacked weights are laid out for the processor they run on, which no plan knows.
     words[words.index("--repack")] = "--no-repack"
+    # Without a card nothing is lent to one, and a prediction must not count on it.
+    words[words.index("--op-offload")] = "--no-op-offload"
     words += ["--device", "none"]
     here = [str(model) if before == "--model" else word for before, word in pairwise(("", *words))]
     host = api.estimate_process(here, ()).host

@@ -44,5 +44,5 @@ def routers_of(plan: Plan) -> Mapping[Identity, tuple[Placement, ...]]:
 
 
 def identity(meta: Json) -> Identity:
-    """What tells a router's pod from those of other routers and of other plans."""
-    return meta["labels"][_INSTANCE], meta["annotations"][_CONFIGURATION]
+    """What tells a router's pod from all others; a pod that is leaving has no instance."""
+    return meta["labels"].get(_INSTANCE, ""), meta["annotations"][_CONFIGURATION]

@@ -38,6 +38,10 @@ from tests.tools import left_out, require_tool
 
 MACHINES = [Machine(f"l40s-{n}", L40S, 2, "384Gi", "eu-a") for n in range(2)]
 KEY = "a secret key"
+TIMINGS_ON_A_CARD = """\
+slot print_timing: id  0 | task 0 | prompt eval time =      40.00 ms /   400 tokens
+slot print_timing: id  0 | task 0 |        eval time =     480.00 ms /   160 tokens
+"""
 
 
 @pytest.fixture
@@ -85,6 +89,8 @@ class Running:
         port = one.argv[one.argv.index("--port") + 1]
         self.logs.now[self.pod] = self._folder / f"server-{time.monotonic_ns()}.log"
         environment = {"LLAMA_ARG_LOG_VERBOSITY": verbosity, "LLAMA_API_KEY": KEY}
+        # Threads that wait for each other hardly get on where other tests run beside them.
+        environment["LLAMA_ARG_THREADS"] = "1"
         with self.logs.now[self.pod].open("wb") as log:
             process = subprocess.Popen(words, stdout=log, stderr=log, env=os.environ | environment)
         url = f"http://{self._address}:{port}"
@@ -158,6 +164,33 @@ def test_pods_cards_and_flags_are_looked_at(plane: ControlPlane, plan: Plan) -> 
     gone = ["wait", "pods", "--all", "--for=delete", "-n", NAMESPACE, "--timeout=60s"]
     plane.kubectl(*gone)
     assert wrong(plane, plan) == {"pod": "none, or several"}
+
+
+def test_the_next_plan_takes_what_verify_wrote(
+    plane: ControlPlane, plan: Plan, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From a running server's log to the plan after it; no card is here, so its lines are made."""
+    saved, written, after = (tmp_path / f"{name}.json" for name in ("plan", "learnt", "next"))
+    api.save(plan, saved)
+    log = tmp_path / "server.log"
+    log.write_text(TIMINGS_ON_A_CARD)
+    with log_kubelet(plane, _own_address()) as logs:
+        (pod,) = pods(plane)
+        logs.now[pod["metadata"]["name"]] = log
+        verify = ["verify", str(saved), "--kubeconfig", str(plane.kubeconfig)]
+        # The pod does not answer, so nothing can be judged by that; its log is read all the same.
+        assert run([*verify, "--write-calibration", str(written)]) == 0
+    files = ["-f", str(tmp_path / "fleet.yaml"), "-i", str(tmp_path / "inventory.yaml")]
+    command = ["plan", *files, "--calibration", str(written), "--out", str(after)]
+    assert run(command) == 0
+    assert "speed of qwen3-0.6b Q8_0 on L40S (2)" in capsys.readouterr().out
+    learnt = api.read_plan(after).calibration
+    assert learnt is not None
+    (speed,) = learnt.speeds
+    assert (speed.gpu, speed.build) == ("L40S", "b11434")
+    assert (speed.decode.measurements, speed.prefill.measurements) == (1, 1)
+    assert run(["plan", *files, "--out", str(after)]) == 0
+    assert api.read_plan(after).calibration is None
 
 
 def test_a_server_as_planned_agrees_to_the_last_printed_digit(running: Running) -> None:
@@ -273,8 +306,11 @@ def test_a_plan_of_other_servers_differs_wherever_it_can(running: Running) -> No
 
 
 def _complete(url: str) -> None:
-    """One request that is long enough to say something about speed."""
-    body = {"prompt": [65] * 200, "n_predict": 80, "ignore_eos": True, "cache_prompt": False}
+    """One request that is long enough to say something about speed.
+
+    Much longer a prompt would take this machine far more time than a server's processor.
+    """
+    body = {"prompt": [65] * 48, "n_predict": 80, "ignore_eos": True, "cache_prompt": False}
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}"}
     asked = urllib.request.Request(f"{url}/completion", json.dumps(body).encode(), headers)
     with urllib.request.urlopen(asked, timeout=120) as reply:
