@@ -1,76 +1,114 @@
 """Filling within a budget: which GPUs or nodes to use is decided first, then everything must fit.
 
-Where prices differ, the cheapest set of GPUs with enough room is a knapsack over a handful of
-types. The budget is bisected between the bound and the incumbent; for each, the sets with most
-room are tried, those first that the relaxation finds large enough.
+Where prices differ, the sets of GPUs or nodes that cost less than the incumbent are few, or those
+with most room are. The relaxation tells which of them are large enough, and how full they would
+be: the roomy ones are filled first, then fuller and fuller ones that cost less than what was found.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from packer.solver.card_classes import node_cost
 from packer.solver.columns import Columns
 from packer.solver.fill_style import FillStyle
 from packer.solver.geometry import Geometry
-from packer.solver.guided_fill import guided_fill
 from packer.solver.packing import Packing
-from packer.solver.relaxation import Relaxation
-from packer.solver.relaxation_result import RelaxationResult, RowPrices
+from packer.solver.relaxation_result import RowPrices
+from packer.solver.room_pricing import RoomPricing
+from packer.solver.set_filling import SetFilling
+from packer.solver.stopping import Clock
+from packer.solver.ware_sets import Counts, cost_of, most_room, sets_between, wares
 
 TRIES = 12
-"""Sets tried per budget."""
-UNSERVED = 1e-6
-"""Replicas without room from which the relaxation calls a set too small."""
+"""Sets tried per budget where there are too many to try all."""
+MOST_SETS = 600
+"""Sets up to which all that cost less than the incumbent are looked at."""
+MOST_GPUS = 600
+"""GPUs of a set up to which what is left over is brought in by search."""
+ROUNDS = ((0.93, 60), (0.96, 90), (0.98, 120), (0.99, 120), (0.997, 120), (1.0, 300), (1.0, 900))
+"""How full the sets are that are tried, and the steps of search for each, round after round."""
+MOST_STEPS = 3_000
+"""Steps of search for all sets together."""
 
 
-@dataclass(frozen=True)
-class Ware:
-    """What can be bought: a GPU or a whole node of a type."""
+@dataclass
+class _Candidate:
+    """A set the relaxation finds large enough, and how full it would be."""
 
-    node_type: int
+    counts: Counts
     cost: int
-    room: int
-    count: int
+    full: float
+    filling: SetFilling | None = None
+    is_hopeless: bool = False
 
 
 class BudgetSearch:
     """Looks for complete packings within smaller and smaller budgets."""
 
     def __init__(
-        self,
-        geometry: Geometry,
-        columns: Columns,
-        styles: Sequence[FillStyle],
-        may_go_on: Callable[[], bool],
-        seconds: float,
+        self, geometry: Geometry, columns: Columns, styles: Sequence[FillStyle], clock: Clock
     ) -> None:
-        self.geometry, self.columns = geometry, columns
-        self.relaxation = Relaxation(geometry.instance, columns)
-        self.relaxation.limit_time(seconds)
-        self.styles, self.may_go_on = styles, may_go_on
-        self.wares = _wares(geometry)
+        self._geometry, self._columns, self._styles = geometry, columns, styles
+        self._clock = clock
+        self._wares = wares(geometry)
+        self._pricing = RoomPricing(geometry.instance, columns, clock)
         types = len(geometry.instance.node_types)
         capacity = np.zeros((types, len(geometry.instance.dims)))
         # One price for room everywhere, so high that every type bought is to be filled.
         capacity[:, 0] = 1e6
         nothing = np.zeros(types)
         node = np.zeros((types, len(geometry.instance.node_dims)))
-        self._prices = RowPrices(capacity, node, nothing, nothing, np.zeros(0))
+        self._even = RowPrices(capacity, node, nothing, nothing, np.zeros(0))
 
-    def run(self, low: int, high: int, grid: int) -> Iterator[Packing]:
+    def run(self, low: int, high: int, grid: int, effort: float) -> Iterator[Packing]:
         """Better and better packings, each cheaper than ``high`` was before it.
 
         Args:
             low: A proven bound.
             high: Objective of the incumbent.
             grid: All objectives are multiples of it.
+            effort: Share of the steps to take.
         """
+        sets = sets_between(self._wares, low, high, MOST_SETS)
+        rounds: Sequence[tuple[float, int]] = ROUNDS
+        if sets is None:
+            for packing in self._bisected(low, high, grid):
+                high = packing.objective
+                yield packing
+            sets, rounds = most_room(self._wares, high - grid, TRIES), ROUNDS[-1:]
+        candidates = [one for one in map(self._candidate, sets) if one is not None]
+        candidates.sort(key=lambda one: one.cost)
+        yield from self._searched(candidates, rounds, high, effort)
+
+    def _searched(
+        self,
+        candidates: Sequence[_Candidate],
+        rounds: Sequence[tuple[float, int]],
+        high: int,
+        effort: float,
+    ) -> Iterator[Packing]:
+        """Sets below the incumbent, the cheap ones first, with more and more search for each."""
+        left = round(MOST_STEPS * effort)
+        for fullest, most_steps in rounds:
+            steps = round(most_steps * effort)
+            for one in candidates:
+                if one.cost >= high or left <= 0 or not self._clock.has_time():
+                    break
+                if one.full > fullest:
+                    continue
+                if self._is_filled(one, steps):
+                    packing = self._taken(one)
+                    high = packing.objective
+                    yield packing
+                elif one.filling is not None:
+                    left -= steps
+
+    def _bisected(self, low: int, high: int, grid: int) -> Iterator[Packing]:
+        """The sets with most room, for budgets between the bound and the incumbent."""
         low -= grid
-        while high - low > grid and self.may_go_on():
+        while high - low > grid and self._clock.has_time():
             middle = low + max(grid, (high - low) // 2 // grid * grid)
             packing = self._within(middle)
             if packing is None:
@@ -80,54 +118,62 @@ class BudgetSearch:
                 yield packing
 
     def _within(self, budget: int) -> Packing | None:
-        """A complete packing that costs at most the budget."""
-        for counts in most_room(self.wares, budget, TRIES):
-            if not self.may_go_on():
-                return None
-            relaxed = self._relaxed(counts)
-            if relaxed is not None and float(relaxed.unserved.sum()) >= UNSERVED:
-                continue
-            packing = self._filled(self._bought(counts), relaxed)
-            if packing is not None:
-                return packing
+        """A complete packing that costs at most the budget, by guided fills alone."""
+        for counts in most_room(self._wares, budget, TRIES):
+            candidate = self._candidate(counts)
+            if candidate is not None and self._is_filled(candidate, 0):
+                return self._taken(candidate)
         return None
 
-    def _filled(
-        self, allowed: NDArray[np.bool_], relaxed: RelaxationResult | None
-    ) -> Packing | None:
-        """A complete packing on some GPUs, guided by one price for room or by those of the set."""
-        prices = [self._prices] if relaxed is None else [self._prices, relaxed.prices]
-        for price, style in product(prices, self.styles):
-            packing = guided_fill(
-                self.geometry, self.columns, price, style, self.may_go_on, allowed
-            )
-            if not packing.missing() and packing.affinity_holds():
-                return packing
-        return None
+    def _candidate(self, counts: Counts) -> _Candidate | None:
+        """A set with how full it would be; None where it is too small."""
+        if not self._clock.has_time():
+            return None
+        needed = self._pricing.room_needed(*self._gpus_and_nodes(counts))
+        if needed is None:
+            return None
+        room = sum(n * ware.room for n, ware in zip(counts, self._wares, strict=True))
+        return _Candidate(counts, cost_of(self._wares, counts), needed / max(1, room))
 
-    def _relaxed(self, counts: Sequence[int]) -> RelaxationResult | None:
-        """What the relaxation places on what is bought; None where it ran out of time."""
-        by_type = {ware.node_type: count for ware, count in zip(self.wares, counts, strict=True)}
-        types = self.geometry.instance.node_types
-        z = [(0, len(one.available)) for one in types]
-        y = [(0, one.count) for one in self.relaxation.classes]
-        if self.geometry.charges_nodes:
-            z = [(0, by_type.get(t, 0)) for t in range(len(types))]
-        else:
-            y = [(0, min(one.count, by_type[one.node_type])) for one in self.relaxation.classes]
-        self.relaxation.set_bounds(y, z)
-        result = self.relaxation.solve()
-        self.relaxation.set_bounds(
-            [(0, one.count) for one in self.relaxation.classes],
-            [(0, len(one.available)) for one in types],
-        )
-        return result
+    def _is_filled(self, one: _Candidate, steps: int) -> bool:
+        """Whether everything fits into a set, after guided fills and some steps of search."""
+        if one.filling is None and not one.is_hopeless:
+            one.filling = self._begun(one.counts)
+            one.is_hopeless = one.filling is None
+        if one.filling is None:
+            return False
+        if int(one.filling.allowed.sum()) > MOST_GPUS:
+            steps = 0
+        return one.filling.is_complete() or one.filling.improve(steps, self._clock.has_time)
 
-    def _bought(self, counts: Sequence[int]) -> NDArray[np.bool_]:
+    def _begun(self, counts: Counts) -> SetFilling | None:
+        """Guided fills of a set; None where it is too small once large pieces are looked at."""
+        prices = self._pricing.prices(*self._gpus_and_nodes(counts))
+        if prices is None:
+            return None
+        empty = Packing(self._pricing.geometry)
+        seed = self._clock.limits.seed
+        filling = SetFilling(empty, self._bought(counts), prices, self._clock, seed)
+        filling.fill(self._columns, (prices.rows, None, self._even), self._styles)
+        return filling
+
+    def _taken(self, one: _Candidate) -> Packing:
+        """What fills a set, at its true price."""
+        placed = () if one.filling is None else one.filling.packing.placed
+        return Packing(self._geometry, placed)
+
+    def _gpus_and_nodes(self, counts: Counts) -> tuple[list[int], list[int]]:
+        """GPUs and nodes per type that a set makes usable."""
+        types = self._geometry.instance.node_types
+        if self._geometry.charges_nodes:
+            return [n * one.gpus for n, one in zip(counts, types, strict=True)], list(counts)
+        return list(counts), [len(one.available) for one in types]
+
+    def _bought(self, counts: Counts) -> NDArray[np.bool_]:
         """The GPUs of the set: the first of each type."""
-        geometry = self.geometry
+        geometry = self._geometry
         allowed = np.zeros(len(geometry.gpu_node), dtype=bool)
-        for ware, count in zip(self.wares, counts, strict=True):
+        for ware, count in zip(self._wares, counts, strict=True):
             usable = (geometry.gpu_type == ware.node_type) & geometry.usable[geometry.gpu_node]
             if geometry.charges_nodes:
                 nodes = np.unique(geometry.gpu_node[usable])[:count]
@@ -135,57 +181,3 @@ class BudgetSearch:
             else:
                 allowed[np.flatnonzero(usable)[:count]] = True
         return allowed
-
-
-def _wares(geometry: Geometry) -> list[Ware]:
-    wares = []
-    for t, one in enumerate(geometry.instance.node_types):
-        nodes = len(one.available)
-        room = sum(capacity[0] for capacity in one.capacities)
-        if geometry.charges_nodes:
-            wares.append(Ware(t, node_cost(geometry.instance, t), room, nodes))
-        else:
-            cost = int(geometry.gpu_cost[geometry.gpu_type == t].max(initial=0))
-            wares.append(Ware(t, cost, room // one.gpus, nodes * one.gpus))
-    return wares
-
-
-def most_room(wares: Sequence[Ware], budget: int, most: int) -> list[tuple[int, ...]]:
-    """Affordable counts per ware with the most room, the roomiest first: a bounded knapsack.
-
-    Depth first over the wares by room per cost, cut where even a fraction of the rest would not
-    reach the roomiest sets found so far.
-    """
-    order = sorted(range(len(wares)), key=lambda w: (wares[w].cost / max(1, wares[w].room), w))
-    found: list[tuple[int, tuple[int, ...]]] = []
-    counts = [0] * len(wares)
-
-    def possible(depth: int, left: int) -> float:
-        room = 0.0
-        for w in order[depth:]:
-            ware = wares[w]
-            bought = min(float(ware.count), left / ware.cost) if ware.cost else float(ware.count)
-            room += bought * ware.room
-            left -= int(bought * ware.cost)
-            if left <= 0:
-                break
-        return room
-
-    def visit(depth: int, left: int, room: int) -> None:
-        if len(found) == most and room + possible(depth, left) <= found[-1][0]:
-            return
-        if depth == len(order):
-            found.append((room, tuple(counts)))
-            found.sort(key=lambda one: (-one[0], one[1]))
-            del found[most:]
-            return
-        w = order[depth]
-        ware = wares[w]
-        affordable = min(ware.count, left // ware.cost) if ware.cost else ware.count
-        for count in range(affordable, -1, -1):
-            counts[w] = count
-            visit(depth + 1, left - count * ware.cost, room + count * ware.room)
-        counts[w] = 0
-
-    visit(0, budget, 0)
-    return [one for _, one in found]

@@ -37,6 +37,18 @@ class IntegerPrices:
     spread_gpu: Mapping[tuple[int, int], int]
     spread_node: Mapping[tuple[int, int], int]
 
+    def times(self, factor: int) -> "IntegerPrices":
+        """All prices raised by one factor."""
+        return IntegerPrices(
+            tuple(tuple(factor * price for price in row) for row in self.capacity),
+            tuple(tuple(factor * price for price in row) for row in self.node),
+            tuple(factor * price for price in self.gpu_node),
+            tuple(factor * price for price in self.node_gpu),
+            tuple(factor * price for price in self.functions),
+            {key: factor * price for key, price in self.spread_gpu.items()},
+            {key: factor * price for key, price in self.spread_node.items()},
+        )
+
 
 @dataclass(frozen=True)
 class Leaf:

@@ -150,23 +150,10 @@ class NeighbourhoodSearch:
         replicas = int(self.packing.gpu_replicas[list(gpus)].sum())
         return replicas * 4 * len(gpus)
 
-    def _inside(self, gpus: Sequence[int]) -> list[Placed]:
-        """Replicas all of whose GPUs are in the region."""
-        geometry, region = self._geometry, set(gpus)
-        found = []
-        for node in sorted({int(geometry.gpu_node[gpu]) for gpu in gpus}):
-            first = int(geometry.first_gpu[node])
-            found += [
-                one
-                for one in self.packing.members[node]
-                if all(first + gpu in region for gpu in one.gpus)
-            ]
-        return found
-
     def solve_region(self, gpus: Sequence[int], victims: Sequence[int]) -> None:
         """Place the region's replicas anew; what was there is kept unless it gets better."""
         packing = self.packing
-        freed = self._inside(gpus)
+        freed = packing.within(gpus)
         if not freed:
             return
         demand: dict[int, int] = {}

@@ -1,7 +1,7 @@
 """A packing under construction: what is placed where, what is still free, and which rules bind."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import numpy as np
 
@@ -73,6 +73,17 @@ class Packing:
     def placed(self) -> list[Placed]:
         """All replicas, by node."""
         return [one for members in self.members for one in members]
+
+    def within(self, gpus: Collection[int]) -> list[Placed]:
+        """Replicas all of whose GPUs are among these, given by number."""
+        region, first_gpu = set(gpus), self.geometry.first_gpu
+        nodes = sorted({int(self.geometry.gpu_node[gpu]) for gpu in gpus})
+        return [
+            one
+            for node in nodes
+            for one in self.members[node]
+            if all(int(first_gpu[node]) + gpu in region for gpu in one.gpus)
+        ]
 
     @property
     def objective(self) -> int:

@@ -21,6 +21,7 @@ from packer.solver.packing import Packing
 from packer.solver.patterns import pattern_bound
 from packer.solver.repack import repaired
 from packer.solver.search import run_search
+from packer.solver.squeeze import Squeeze
 
 EXACT_SPOTS = 60_000
 """Alternatives times GPUs up to which the whole problem is searched at once."""
@@ -79,9 +80,19 @@ def buy(run: Incumbent) -> None:
     if run.objective is None or len(costs[costs > 0]) < 2:
         return
     styles = (QUICK, FillStyle(sample=100, smallest_type_first=True))
-    search = BudgetSearch(run.geometry, run.columns, styles, run.clock.has_time, run.clock.left)
-    for packing in search.run(run.bound_value, run.objective, objective_grid(run.instance)):
+    search = BudgetSearch(run.geometry, run.columns, styles, run.clock)
+    grid = objective_grid(run.instance)
+    for packing in search.run(run.bound_value, run.objective, grid, run.limits.effort):
         run.offer("budget", packing)
+
+
+def squeeze(run: Incumbent, steps: int) -> None:
+    """One GPU less by search, where GPUs are paid for."""
+    if run.geometry.charges_nodes or run.placed is None:
+        return
+    squeezed = Squeeze(Packing(run.geometry, run.placed), run.columns, run.clock)
+    for packing in squeezed.run(run.bound_value, round(steps * run.limits.effort)):
+        run.offer("squeeze", packing)
 
 
 def gather(run: Incumbent, steps: int, style: FillStyle | None) -> None:

@@ -23,6 +23,7 @@ from packer.solver.phase_steps import (
     repair,
     search_whole,
     settle,
+    squeeze,
     stop,
     trade,
 )
@@ -67,6 +68,7 @@ def _closing_the_gap(run: Incumbent) -> Iterator[Phase]:
     if quick_branching:
         yield partial(prove, run, leaves)
     yield partial(fill_to_the_brim, run, 300)
+    yield partial(squeeze, run, 300)
     if tiny:
         yield partial(search_whole, run)
     yield partial(prove_by_patterns, run)
@@ -80,6 +82,7 @@ def _closing_the_gap(run: Incumbent) -> Iterator[Phase]:
         yield partial(prove, run, leaves)
     if not tiny and run.has_spots_up_to(EXACT_SPOTS):
         yield partial(search_whole, run)
+    yield partial(squeeze, run, 3_000)
     for style in (QUICK, *STYLES):
         yield partial(gather, run, 15_000, style)
     yield partial(improve, run)

@@ -1,0 +1,234 @@
+"""Chosen sets of GPUs or nodes: which there are, how they are priced, and how they are filled."""
+
+import itertools
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from packer.solver.branching import objective_grid
+from packer.solver.budget import BudgetSearch
+from packer.solver.certificate_check import verify_solution
+from packer.solver.columns import build_columns
+from packer.solver.geometry import build_geometry
+from packer.solver.instance import Instance, Placed
+from packer.solver.instance_document import parse_instance
+from packer.solver.packing import Packing
+from packer.solver.phase_steps import QUICK
+from packer.solver.room_pricing import RoomPricing
+from packer.solver.set_filling import SetFilling
+from packer.solver.solution_document import format_solution
+from packer.solver.solve import solve
+from packer.solver.squeeze import Squeeze
+from packer.solver.stopping import Clock, Limits
+from packer.solver.ware_sets import Ware, cost_of, most_room, sets_between
+
+PLENTY = Clock(Limits(time_seconds=600.0, workers=1))
+
+
+def node_type(name: str, count: int, capacity: int, price: int, gpus: int = 2) -> dict[str, Any]:
+    shape = {"name": name, "gpu_type": name, "count": count, "gpus": gpus, "gpu_cap": [capacity]}
+    return {**shape, "node_cap": [], "gpu_price": price, "node_price": gpus * price}
+
+
+def item(name: str, count: int, *shares: int) -> dict[str, Any]:
+    way = {"name": "a", "shares": [[share] for share in shares], "node": [], "gpu_types": None}
+    none = {"max_per_gpu": None, "max_per_node": None, "max_per_zone": None}
+    return {"name": name, "count": count, "alts": [{**way, "one_link": False}], **none}
+
+
+def document(
+    types: list[dict[str, Any]], items: list[dict[str, Any]], objective: str
+) -> dict[str, Any]:
+    head = {"schema": "gpupack/1", "name": "sets", "dims": ["vram_mib"], "node_dims": []}
+    return {**head, "objective": objective, "node_types": types, "items": items, "constraints": []}
+
+
+def tight_fleet(seed: int, gpus: int, used: int) -> dict[str, Any]:
+    """GPUs of 1000, so much of each cut into three pieces: not every fill meets that at once."""
+    draw = random.Random(seed)
+    items = []
+    for gpu in range(gpus):
+        cuts = sorted(draw.sample(range(200, used - 200), 2))
+        pieces = np.diff([0, *cuts, used]).tolist()
+        items += [item(f"{gpu}-{k}", 1, one) for k, one in enumerate(pieces)]
+    return document([node_type("n", gpus, 1000, 1)], items, "gpus")
+
+
+def all_sets(offered: list[Ware], low: int, high: int) -> list[tuple[int, ...]]:
+    every = itertools.product(*(range(one.count + 1) for one in offered))
+    return [one for one in every if low <= cost_of(offered, one) < high]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_all_sets_of_a_price_range_are_found(seed: int) -> None:
+    draw = random.Random(seed)
+    offered = [
+        Ware(t, draw.randint(1, 9), draw.randint(1, 50), draw.randint(0, 4)) for t in range(4)
+    ]
+    low = draw.randint(0, 40)
+    high = low + draw.randint(1, 20)
+    expected = all_sets(offered, low, high)
+    found = sets_between(offered, low, high, 10_000)
+    assert found is not None
+    assert sorted(found) == sorted(expected)
+    assert [cost_of(offered, one) for one in found] == sorted(
+        cost_of(offered, one) for one in expected
+    )
+    if expected:
+        assert sets_between(offered, low, high, len(expected) - 1) is None
+    roomiest = max(
+        (sum(n * one.room for n, one in zip(counts, offered, strict=True)))
+        for counts in all_sets(offered, 0, high + 1)
+    )
+    best = most_room(offered, high, 3)[0]
+    assert sum(n * one.room for n, one in zip(best, offered, strict=True)) == roomiest
+
+
+def test_wares_without_a_price_are_bought_whole() -> None:
+    offered = [Ware(0, 0, 10, 3), Ware(1, 5, 10, 2)]
+    assert sets_between(offered, 0, 6, 9) == [(3, 0), (3, 1)]
+
+
+def test_a_set_is_priced_by_the_room_it_needs() -> None:
+    types = [node_type("small", 2, 100, 1), node_type("large", 2, 300, 9)]
+    instance = parse_instance(document(types, [item("a", 3, 90), item("b", 2, 250)], "node_price"))
+    pricing = RoomPricing(instance, build_columns(instance), PLENTY)
+    assert pricing.room_needed((4, 0), (2, 0)) is None, "b fits on no small GPU"
+    assert pricing.room_needed((0, 2), (0, 1)) is None, "770 of 600"
+    needed = pricing.room_needed((4, 2), (2, 1))
+    assert needed == pytest.approx(770)
+    prices = pricing.prices((4, 2), (2, 1))
+    assert prices is not None
+    assert prices.room == pytest.approx(770)
+    first, second = prices.weights
+    assert 0 < first < second
+    assert 3 * first + 2 * second >= prices.room - 1e-6, "what they pay covers the room"
+
+
+def test_large_pieces_rule_a_set_out_that_has_room_by_volume() -> None:
+    """Three pieces of 60 need three GPUs of 100, though their sum needs only two."""
+    types = [node_type("n", 3, 100, 1, gpus=1)]
+    instance = parse_instance(document(types, [item(f"i{k}", 1, 60) for k in range(3)], "gpus"))
+    pricing = RoomPricing(instance, build_columns(instance), PLENTY)
+    assert pricing.room_needed((2,), (3,)) == pytest.approx(180)
+    assert pricing.prices((2,), (3,)) is None
+    assert pricing.prices((3,), (3,)) is not None
+
+
+def filling_of(instance: Instance, gpus: int, seed: int) -> SetFilling:
+    pricing = RoomPricing(instance, build_columns(instance), PLENTY)
+    prices = pricing.prices((gpus,), (len(instance.node_types[0].available),))
+    assert prices is not None
+    allowed = np.arange(len(pricing.geometry.gpu_node)) < gpus
+    return SetFilling(Packing(pricing.geometry), allowed, prices, PLENTY, seed)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_search_alone_brings_everything_in(seed: int) -> None:
+    filling = filling_of(parse_instance(tight_fleet(seed, 10, 970)), 10, seed)
+    before = filling.left_over()
+    assert not filling.improve(1, lambda: True)
+    assert 0 < filling.left_over() < before
+    assert filling.improve(800, lambda: True), filling.left_over()
+    assert filling.left_over() == 0
+    assert not filling.packing.missing()
+    assert (filling.packing.free >= 0).all()
+    assert not filling.packing.gpu_replicas[10:].any(), "outside of the set"
+
+
+def test_a_fill_is_kept_only_where_it_leaves_less_over() -> None:
+    instance = parse_instance(tight_fleet(1, 10, 970))
+    filling = filling_of(instance, 10, 0)
+    assert filling.fill(build_columns(instance), [None], [QUICK])
+    complete = filling.packing
+    assert filling.fill(build_columns(instance), [None], [QUICK])
+    assert filling.packing is complete
+
+
+def test_search_takes_no_step_when_told_so() -> None:
+    filling = filling_of(parse_instance(tight_fleet(1, 10, 970)), 10, 0)
+    assert not filling.improve(5, lambda: False)
+    assert not filling.packing.placed
+
+
+def next_fit(instance: Instance) -> Packing:
+    """One GPU after another, in the order of the items: far from full."""
+    packing = Packing(build_geometry(instance))
+    gpu = 0
+    for one in instance.items:
+        (share,) = one.alternatives[0].shares[0]
+        gpu += share > packing.free[gpu, 0]
+        packing.place(Placed(one.name, 0, 0, gpu // 2, (gpu % 2,)))
+    return packing
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_gpus_are_given_up_and_what_they_ran_finds_room(seed: int) -> None:
+    fleet = tight_fleet(seed, 10, 940)
+    random.Random(seed).shuffle(fleet["items"])
+    instance = parse_instance(fleet)
+    start = next_fit(instance)
+    assert start.objective > 11
+    found = list(Squeeze(start, build_columns(instance), PLENTY).run(10, 3000))
+    assert [one.objective for one in found] == list(range(start.objective - 1, 9, -1))
+    assert not found[-1].missing()
+    assert (found[-1].free >= 0).all()
+
+
+def test_two_gpus_are_given_up_for_a_larger_one() -> None:
+    """Two pieces of 90 need two small GPUs or a large one; leaving one small GPU out never fits."""
+    types = [node_type("small", 2, 100, 3, gpus=1), node_type("large", 1, 200, 5, gpus=1)]
+    instance = parse_instance(document(types, [item("a", 2, 90)], "gpu_price"))
+    geometry, columns = build_geometry(instance), build_columns(instance)
+    start = solve_on_small(instance)
+    assert start.objective == 6
+    found = list(Squeeze(Packing(geometry, start.placed), columns, PLENTY).run(5, 3000))
+    assert [one.objective for one in found] == [5]
+
+
+def solve_on_small(instance: Instance) -> Packing:
+    geometry = build_geometry(instance)
+    small = geometry.gpu_type == 0
+    pricing = RoomPricing(instance, build_columns(instance), PLENTY)
+    prices = pricing.prices((2, 0), (2, 0))
+    assert prices is not None
+    filling = SetFilling(Packing(pricing.geometry), small, prices, PLENTY, 0)
+    assert filling.improve(50, lambda: True)
+    return Packing(geometry, filling.packing.placed)
+
+
+def mixed_nodes(seed: int) -> dict[str, Any]:
+    draw = random.Random(seed)
+    types = [node_type("a", 3, 100, 4), node_type("b", 3, 170, 6), node_type("c", 2, 300, 11)]
+    items = [item(f"i{k}", draw.randint(1, 2), draw.randint(20, 95)) for k in range(6)]
+    items.append(item("wide", 1, 90, 80))
+    return document(types, items, "node_price")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_cheapest_nodes_are_those_that_trying_every_set_finds(seed: int) -> None:
+    instance = parse_instance(mixed_nodes(seed))
+    geometry, columns = build_geometry(instance), build_columns(instance)
+    dearest = int(geometry.node_cost.sum()) + 1
+    search = BudgetSearch(geometry, columns, [QUICK], PLENTY)
+    found = list(search.run(0, dearest, objective_grid(instance), 0.05))
+    assert [one.objective for one in found] == sorted({one.objective for one in found})[::-1]
+    exact = solve(instance, Limits(time_seconds=60.0))
+    assert exact.objective == exact.bound
+    assert found[-1].objective == exact.objective
+    assert not found[-1].missing()
+    assert (found[-1].free >= 0).all()
+
+
+def test_sets_without_room_are_proven_to_have_none() -> None:
+    """LP room costs next to nothing where a hair is missing; the bound is the next set's price."""
+    types = [node_type("n", 5, 1000, 40, gpus=1), node_type("dear", 2, 1000, 47, gpus=1)]
+    items = [item("i", 1, 1000), item("j", 1, 1000), item("k", 1, 1000), item("hair", 1, 1)]
+    given = document(types, items, "node_price")
+    instance = parse_instance(given)
+    solution = solve(instance, Limits(time_seconds=20.0))
+    assert (solution.objective, solution.bound) == (160, 160)
+    written = format_solution(solution)
+    assert verify_solution(given, written).objective == 160
