@@ -24,6 +24,8 @@ class ElementType:
 
         Source: llama.cpp b11434, ggml/src/ggml.c, ggml_row_size().
         """
+        if self.block_elements == 1:
+            return elements * self.block_bytes
         return elements // self.block_elements * self.block_bytes
 
 

@@ -42,19 +42,20 @@ def replay(script: Sequence[Step], sizes: Sequence[int]) -> Replay:
         Written from its rules; pinned byte for byte by tests/unit/memory/test_compute_truth.py.
     """
     buffer = _Buffer()
+    take, give = buffer.take, buffer.give
     addresses: list[int] = []
     pictures: list[tuple[int, tuple[int, ...], tuple[int, ...]]] = []
     for kind, block, number, kept in script:
         size = sizes[number]
         if kind == TAKE:
-            addresses.append(buffer.take(size))
+            addresses.append(take(size))
         elif kind == GIVE:
-            buffer.give(addresses[block], size)
+            give(addresses[block], size)
         elif kind == LOOK:
             place = addresses[block] if block >= 0 else -1
             pictures.append((place, tuple(buffer.starts), tuple(buffer.holes)))
         elif size > sizes[kept]:
-            buffer.give(addresses[block] + sizes[kept], size - sizes[kept])
+            give(addresses[block] + sizes[kept], size - sizes[kept])
     return Replay(tuple(buffer.tops), tuple(addresses), tuple(pictures))
 
 

@@ -135,8 +135,10 @@ class Extent:
         if isinstance(other, int):
             if other == 1:
                 return self
+            if not other:
+                return 0
             scaled = {product: factor * other for product, factor in self.terms.items()}
-            return Extent(scaled, self.value * other, self._symbols) if other else 0
+            return Extent(scaled, self.value * other, self._symbols)
         terms: Terms = {}
         for one, factor in self.terms.items():
             for two, times in other.terms.items():

@@ -22,8 +22,9 @@ Peaks = tuple[int, ...]
 # Regions of a program in which the allocator decides alike; the steps are taken in the others.
 _MOST_REGIONS = 24
 # Finding a region costs as much as taking all steps some ten times, and saves half of them whenever
-# it is met: it is worth its price from some twenty meetings on, so as many misses come first.
-_MISSES_WORTH_A_REGION = 20
+# it is met: it is worth its price from some twenty meetings on. Candidates for demands, whose slots
+# and contexts differ at once, meet few again, so some more misses come first.
+_MISSES_WORTH_A_REGION = 50
 # A check takes half as long as a step.
 _STEPS_PER_CHECK = 2
 

@@ -161,7 +161,8 @@ class _Choices:
         """Bytes every backend reserves for the largest of some graphs."""
         last, enough = len(_REPETITIONS) - 1, _known(self._asked.model).enough
         devices = (len(self._asked.layout.cards), HOST in self._asked.layout.layers)
-        for index in range(last if self._needs_all else enough.get(devices, 0), last + 1):
+        likely = _likely(enough, devices, last)
+        for index in range(last if self._needs_all else likely, last + 1):
             if index not in self._reserved:
                 self._reserved[index] = _reserved(self._asked, _REPETITIONS[index])
             found = self._reserved[index].of(occasions)
@@ -170,6 +171,18 @@ class _Choices:
                     enough[devices] = index
                 return found
         raise AssertionError("a graph with every block is always settled")
+
+
+def _likely(enough: dict[tuple[int, bool], int], devices: tuple[int, bool], last: int) -> int:
+    """Repetitions to begin with: those that were enough for these devices, else for others.
+
+    Where others needed every block, these begin anew: that is dear, and often not needed.
+    """
+    found = enough.get(devices)
+    if found is None:
+        found = next(iter(enough.values()), 0)
+        return 0 if found == last else found
+    return found
 
 
 @dataclass

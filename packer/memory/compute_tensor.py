@@ -115,7 +115,8 @@ class GraphTensor:
 def contiguous_strides(element_type: ElementType, shape: Shape) -> Shape:
     """Bytes between neighbours of a tensor without gaps."""
     row = element_type.row_bytes(shape[0])
-    return (element_type.block_bytes, row, row * shape[1], row * shape[1] * shape[2])
+    plane = row * shape[1]
+    return (element_type.block_bytes, row, plane, plane * shape[2])
 
 
 def tensor_bytes(tensor: GraphTensor) -> int:

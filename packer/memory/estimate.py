@@ -1,7 +1,8 @@
 """Memory of one llama-server process: named parts per card and on the host."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from packer.domain.model import ModelFile
 from packer.domain.server_options import ServerOptions
@@ -14,7 +15,8 @@ from packer.memory.draft_model import (
 from packer.memory.estimate_notes import estimate_notes
 from packer.memory.host_memory import checkpoint_bytes, prompt_cache_bytes
 from packer.memory.hyperparameters import HyperParameters, read_hyperparameters
-from packer.memory.layer_split import HOST, named_card
+from packer.memory.identity_cache import derived_once
+from packer.memory.layer_split import HOST, dividing_shares, named_card
 from packer.memory.llama_context import ContextMemory, context_memory
 from packer.memory.lora import adapter_bytes
 from packer.memory.metadata_override import with_metadata
@@ -25,6 +27,8 @@ from packer.memory.projector import projector_part
 from packer.memory.resolution import ResolvedContext, resolve_context
 from packer.memory.result import Card, DeviceEstimate, HostEstimate, MemoryEstimate
 from packer.memory.tensor_override import tensor_overrides
+
+_MOST_PROCESSES = 1024
 
 
 def estimate_memory(
@@ -54,9 +58,15 @@ def estimate_memory(
         UnsupportedModel: The architecture or an option is not modelled.
         InvalidInput: llama.cpp would refuse the options.
     """
-    process = _process(model, options, cards, draft, projector, loras, build)
-    devices = tuple(_device(process, index, card) for index, card in enumerate(cards))
-    host = _host(process, len(cards))
+    if draft or projector or loras:
+        process = _process(model, options, cards, draft, projector, loras, build)
+    else:
+        process = _plain_process(model, options, cards, build)
+    overheads = {id(card): process_overhead(card, process.context.ubatch_size) for card in cards}
+    devices = tuple(
+        [_device(process, index, card, overheads[id(card)]) for index, card in enumerate(cards)]
+    )
+    host = process.host
     fits = all(device.high_bytes <= device.allocatable_bytes for device in devices)
     if host_allocatable_bytes is not None:
         fits = fits and host.total_bytes <= host_allocatable_bytes
@@ -70,9 +80,7 @@ def estimate_memory(
         flash_attention=process.target.has_flash_attention,
         fits=fits,
         build=build,
-        notes=estimate_notes(
-            process.sizes, process.context, process.options, process.target, len(loras)
-        ),
+        notes=estimate_notes(process.sizes, process.context, options, process.target, len(loras)),
     )
 
 
@@ -90,6 +98,35 @@ class _Process:
     adapters: Mapping[int, int]
     projector: Part
     projector_device: int
+    card_count: int
+
+    @cached_property
+    def host(self) -> HostEstimate:
+        """Memory of the host."""
+        return _host(self)
+
+
+def _plain_process(
+    model: ModelFile, options: ServerOptions, cards: Sequence[Card], build: str
+) -> _Process:
+    """A process of one file alone, remembered: products of cards differ in none of this.
+
+    Nor do notes of options, which are no part of what makes options equal.
+    """
+    known = _known_processes(model)
+    key = (options, dividing_shares(options, cards), len(cards), build)
+    found = known.get(key)
+    if found is None:
+        if len(known) >= _MOST_PROCESSES:
+            known.clear()
+        found = known[key] = _process(model, options, cards, None, None, (), build)
+    return found
+
+
+@derived_once
+def _known_processes(_: ModelFile) -> dict[Hashable, _Process]:
+    """Processes of one file that were sized so far."""
+    return {}
 
 
 def _process(
@@ -119,6 +156,7 @@ def _process(
         adapters=_adapters(loras, model, sizes, target, tensor_overrides(options, len(cards))),
         projector=projector_part(projector, is_on_card=place != HOST) if projector else NOTHING,
         projector_device=place,
+        card_count=len(cards),
     )
 
 
@@ -170,7 +208,7 @@ def _weights(model: ModelFile, size: int, adapters: int = 0) -> Part:
     return Part(part.bytes + adapters, part.low + adapters, part.high + adapters, part.basis)
 
 
-def _device(process: _Process, index: int, card: Card) -> DeviceEstimate:
+def _device(process: _Process, index: int, card: Card, overhead: Part) -> DeviceEstimate:
     """Parts of one card added up, with their bands."""
     target, drafting, second = process.target, process.drafting, process.second
     adapters = process.adapters.get(index, 0)
@@ -183,7 +221,7 @@ def _device(process: _Process, index: int, card: Card) -> DeviceEstimate:
         "draft_compute": NOTHING,
         "projector": NOTHING,
         # llama-server asks every visible card for its memory, which creates a CUDA context there.
-        "process": process_overhead(card, process.context.ubatch_size),
+        "process": overhead,
     }
     if second is not None and drafting is not None:
         parts["draft_weights"] = _weights(second.model, drafting.weights.get(index, 0))
@@ -194,14 +232,14 @@ def _device(process: _Process, index: int, card: Card) -> DeviceEstimate:
     return DeviceEstimate(
         name=card.name or f"CUDA{index}",
         **{f"{name}_bytes": part.bytes for name, part in parts.items()},
-        low_bytes=sum(part.low for part in parts.values()),
-        high_bytes=sum(part.high for part in parts.values()),
+        low_bytes=sum([part.low for part in parts.values()]),
+        high_bytes=sum([part.high for part in parts.values()]),
         allocatable_bytes=card.allocatable_bytes,
         basis={name: part.basis for name, part in parts.items()},
     )
 
 
-def _host(process: _Process, card_count: int) -> HostEstimate:
+def _host(process: _Process) -> HostEstimate:
     """Memory of the host."""
     options, context = process.options, process.context
     target, second, drafting = process.target, process.second, process.drafting
@@ -225,5 +263,5 @@ def _host(process: _Process, card_count: int) -> HostEstimate:
         draft_compute_bytes=drafting.compute.host.bytes if drafting else 0,
         prompt_cache_bytes=prompt_cache_bytes(options, context, sum(target.cache.values())),
         checkpoint_bytes=checkpoint_bytes(process.sizes, context, options, second),
-        process_bytes=host_process_overhead(card_count) + growth,
+        process_bytes=host_process_overhead(process.card_count) + growth,
     )

@@ -14,6 +14,8 @@ from packer.memory.layer_split import HOST
 from packer.memory.resolution import CELL_PADDING, ResolvedContext, pad
 from packer.memory.tensor_size import card_bytes, host_bytes
 
+_MOST_LAYOUTS = 1024
+
 
 @dataclass(frozen=True)
 class CachedRows:
@@ -107,16 +109,32 @@ def kv_cache_bytes(
         context.cells_per_slot * context.streams,
         window_cells(model, context) * context.streams,
     )
-    if context.is_cache_offloaded:
-        counts = Counter([(layers[layer], kind) for layer, kind in shape.layers])
-    else:
-        counts = Counter([(HOST, kind) for _, kind in shape.layers])
     held: dict[int, int] = {}
-    for (device, kind), count in counts.items():
+    for (device, kind), count in _counts(shape, layers, context.is_cache_offloaded).items():
         rows = shape.kinds[kind]
         size = _layer_bytes(context, rows, widest, cells[rows.has_window], device == HOST)
         held[device] = held.get(device, 0) + size * count
     return held
+
+
+def _counts(
+    shape: CacheShape, layers: Sequence[int], is_offloaded: bool
+) -> Counter[tuple[int, int]]:
+    """Layers of each kind on each device; remembered."""
+    known, key = _known_counts(shape), (tuple(layers), is_offloaded)
+    found = known.get(key)
+    if found is None:
+        if len(known) >= _MOST_LAYOUTS:
+            known.clear()
+        places = [(layers[il] if is_offloaded else HOST, kind) for il, kind in shape.layers]
+        found = known[key] = Counter(places)
+    return found
+
+
+@derived_once
+def _known_counts(_: CacheShape) -> dict[tuple[tuple[int, ...], bool], Counter[tuple[int, int]]]:
+    """Counts of one shape for the layouts asked so far."""
+    return {}
 
 
 def slot_row_bytes(context: ResolvedContext, rows: CachedRows) -> int:

@@ -111,9 +111,7 @@ def layer_devices(
     if not any(shares):
         shares = tuple(float(_free_bytes(cards[i])) for i in card_indices)
     wanted = block_count + 1 if gpu_layers is None or gpu_layers < 0 else gpu_layers
-    places = _places(block_count, min(wanted, block_count + 1), shares)
-    layers = tuple(HOST if place < 0 else card_indices[place] for place in places)
-    return Layout(card_indices, layers, min(wanted, block_count + 1))
+    return _layout(block_count, min(wanted, block_count + 1), shares, card_indices)
 
 
 def model_layout(block_count: int, options: ServerOptions, cards: Sequence[Card]) -> Layout:
@@ -131,6 +129,15 @@ def dividing_shares(options: ServerOptions, cards: Sequence[Card]) -> tuple[int,
 
 
 @lru_cache(maxsize=4096)
+def _layout(
+    block_count: int, offloaded: int, shares: tuple[float, ...], card_indices: tuple[int, ...]
+) -> Layout:
+    """Layers over cards by their shares."""
+    places = _places(block_count, offloaded, shares)
+    layers = tuple(HOST if place < 0 else card_indices[place] for place in places)
+    return Layout(card_indices, layers, offloaded)
+
+
 def _places(block_count: int, offloaded: int, shares: tuple[float, ...]) -> tuple[int, ...]:
     """Position in the device list of every layer, -1 for the host."""
     start = block_count + 1 - offloaded

@@ -144,11 +144,12 @@ def context_memory(
         return sized()
     known = _known_contexts(model)
     key = (context, options, dividing_shares(options, cards), len(cards), build, is_own_model)
-    if key not in known:
+    found = known.get(key)
+    if found is None:
         if len(known) >= _MOST_CONTEXTS:
             known.clear()
-        known[key] = sized()
-    return known[key]
+        found = known[key] = sized()
+    return found
 
 
 @derived_once

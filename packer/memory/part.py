@@ -1,12 +1,11 @@
 """One part of an estimate: bytes, the band around them, and how far they can be trusted."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from packer.domain.basis import Basis
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """Bytes of one part on one device, with the band the real figure lies in [bytes]."""
 
     bytes: int

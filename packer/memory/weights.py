@@ -19,6 +19,8 @@ from packer.memory.tensor_size import card_bytes, host_bytes
 _EMBEDDING = "token_embd.weight"
 _OUTPUT = "output.weight"
 
+_MOST_LAYOUTS = 1024
+
 
 @dataclass(frozen=True)
 class PlacedTensor:
@@ -78,7 +80,26 @@ def weight_bytes(
     Source:
         llama.cpp b11434, src/llama-model-loader.cpp, create_tensor().
     """
-    table = _tables(model).table(overrides, loads_nextn)
+    known, key = _known_bytes(model), (tuple(layers), overrides, loads_nextn)
+    found = known.get(key)
+    if found is None:
+        if len(known) >= _MOST_LAYOUTS:
+            known.clear()
+        table = _tables(model).table(overrides, loads_nextn)
+        found = known[key] = _held_bytes(model, layers, table)
+    return dict(found)
+
+
+@derived_once
+def _known_bytes(
+    _: ModelFile,
+) -> dict[tuple[tuple[int, ...], tuple[Override, ...], bool], dict[int, int]]:
+    """Bytes of one file's weights for the layouts asked so far."""
+    return {}
+
+
+def _held_bytes(model: ModelFile, layers: Sequence[int], table: WeightTable) -> dict[int, int]:
+    """Bytes on every device that holds some, from a table of layers."""
     held = dict(table.fixed)
     first = 0
     for layer in range(1, len(layers) + 1):
@@ -158,7 +179,23 @@ def _tables(model: ModelFile) -> _Tables:
 def placed_tensors(
     model: ModelFile, sizes: HyperParameters, loads_nextn: bool
 ) -> tuple[PlacedTensor, ...]:
-    """Every tensor that is loaded, with its layer. Exact."""
+    """Every tensor that is loaded, with its layer; remembered. Exact."""
+    known = _known_placed(model)
+    loads_all = loads_nextn or sizes.block_count == sizes.trunk_count
+    if loads_all not in known:
+        known[loads_all] = _placed_tensors(model, sizes, loads_all)
+    return known[loads_all]
+
+
+@derived_once
+def _known_placed(_: ModelFile) -> dict[bool, tuple[PlacedTensor, ...]]:
+    """Placed tensors of one file, with its nextn blocks or without."""
+    return {}
+
+
+def _placed_tensors(
+    model: ModelFile, sizes: HyperParameters, loads_nextn: bool
+) -> tuple[PlacedTensor, ...]:
     placed = []
     for tensor in model.tensors:
         block = block_of(tensor)

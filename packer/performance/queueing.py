@@ -106,14 +106,7 @@ class ServerQueue:
     def slot_wait(self) -> Delay:
         """Wait for a free slot."""
         load, full = self.load, self.slots
-        step = load.step_seconds(full)
-        mean = full * load.prompt + step * load.answer
-        square = (
-            full**2 * load.prompt_squared
-            + 2 * full * step * load.prompt_answer
-            + step**2 * load.answer_squared
-        )
-        varied = max(_LEAST_VARIATION, (self.burstiness + square / mean**2 - 1) / 2)
+        varied = max(_LEAST_VARIATION, (self.burstiness + load.variation(full) - 1) / 2)
         spare = load.leaving_rate(full) * (1.0 - self.utilisation)
         chance = min(1.0, _CHANCE_MARGIN * self.full_chance)
         return Delay(chance, _MARGIN * varied / spare)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from packer.domain.demand import Demand, RequestClass
 from packer.memory.identity_cache import derived_once
-from packer.performance.service_times import ServiceTimes, interpolated_along
+from packer.performance.service_times import Knots, ServiceTimes, interpolated_along
 
 _PROMPT_SIZES = 16
 """Prompts are grouped into as many for the distribution of the first token."""
@@ -64,6 +64,28 @@ class RequestLoad:
             self._learn(busy)
         return self.known_leaving_rates[busy - 1]
 
+    def variation(self, busy: int) -> float:
+        """Mean square of a request's seconds over their squared mean, ``busy`` slots at work.
+
+        Remembered.
+        """
+        found = self._variations.get(busy)
+        if found is None:
+            step = self.step_seconds(busy)
+            mean = busy * self.prompt + step * self.answer
+            square = (
+                busy**2 * self.prompt_squared
+                + 2 * busy * step * self.prompt_answer
+                + step**2 * self.answer_squared
+            )
+            found = self._variations[busy] = square / mean**2
+        return found
+
+    @cached_property
+    def _variations(self) -> dict[int, float]:
+        """Variations that were asked so far."""
+        return {}
+
     @cached_property
     def known_leaving_rates(self) -> list[float]:
         """Rates that were asked so far, from one busy slot on [1/s]."""
@@ -86,6 +108,18 @@ class RequestLoad:
         )
 
 
+class _PromptWork(NamedTuple):
+    """What of a load the prompts alone decide; fields as in ``RequestLoad``."""
+
+    prompts: tuple[PromptSize, ...]
+    prompt: float
+    prompt_squared: float
+    prompt_answer: float
+    batch: float
+    batch_squared: float
+    prompt_batch: float
+
+
 class RequestSizes:
     """Requests of a mix in order of their prompts, with all of a load that no server changes."""
 
@@ -99,11 +133,31 @@ class RequestSizes:
         self._answer = _mean(self._weights, self._answers)
         self._answer_squared = _mean(self._weights, [one * one for one in self._answers])
         self._batched: dict[int, list[float]] = {}
+        self._read: dict[tuple[Knots, int], _PromptWork] = {}
         self.longest = int(max(self._prompts))
         self.depth = mean_depth(mix)
 
     def load(self, service: ServiceTimes) -> RequestLoad:
         """The load of these requests on a server. Exact for the mix and the times."""
+        key = (service.prompts, service.batch_tokens)
+        found = self._read.get(key)
+        if found is None:
+            found = self._read[key] = self._prompt_work(service)
+        return RequestLoad(
+            service,
+            found.prompts,
+            found.prompt,
+            found.prompt_squared,
+            self._answer,
+            self._answer_squared,
+            found.prompt_answer,
+            found.batch,
+            found.batch_squared,
+            found.prompt_batch,
+        )
+
+    def _prompt_work(self, service: ServiceTimes) -> "_PromptWork":
+        """Means of what prompts take, which cache types that attend alike do not change."""
         weights = self._weights
         seconds = list(interpolated_along(service.prompts, self._prompts))
         batches = self._batches(service.batch_tokens)
@@ -115,13 +169,10 @@ class RequestSizes:
             squared += weight * (one * one)
             with_answer += weight * (one * answer)
             with_batch += weight * (one * batch)
-        return RequestLoad(
-            service,
+        return _PromptWork(
             tuple([PromptSize(share, seconds[i], batches[i]) for share, i in self._groups]),
             prompt,
             squared,
-            self._answer,
-            self._answer_squared,
             with_answer,
             _mean(weights, batches),
             _mean(weights, [one * one for one in batches]),

@@ -87,7 +87,7 @@ def server_work(
     return ServerWork(
         reads=model_reads(model),
         devices=devices,
-        cards=tuple(card_constants(gpu) for gpu in gpus),
+        cards=_constants_of(gpus),
         bandwidths=tuple(gpu.bandwidth_bytes_per_second for gpu in gpus),
         host_rate=host_bytes_per_second(host_bandwidth_bytes_per_second),
         key=cache_type(options.cache_type_k),
@@ -99,3 +99,10 @@ def server_work(
         attends_on_card=not has_flash_attention
         or attends_on_card(options.cache_type_k, options.cache_type_v, build),
     )
+
+
+def _constants_of(gpus: Sequence[GpuProduct]) -> tuple[CardConstants, ...]:
+    """Constants of every card; mostly all are one product, which is looked up once."""
+    if gpus and all(gpu is gpus[0] for gpu in gpus):
+        return (card_constants(gpus[0]),) * len(gpus)
+    return tuple(card_constants(gpu) for gpu in gpus)

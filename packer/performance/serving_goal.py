@@ -83,10 +83,13 @@ def least_share(load: RequestLoad, demand: ServerDemand, slots: int) -> float:
 
     All of it must reach them.
     """
-    low, high = 0.0, 1.0
+    low, high, leaving = 0.0, 1.0, load.leaving_rate(slots)
     for _ in range(_STEPS):
         middle = (low + high) / 2
-        if meets_goals(load, demand, slots, middle):
+        rate = demand.rate / middle
+        if rate / leaving > HIGHEST_UTILISATION:
+            low = middle
+        elif _reaches(ServerQueue(load, rate, slots, demand.burstiness), demand.goals, middle):
             high = middle
         else:
             low = middle

@@ -1,10 +1,9 @@
 """What a step or a prompt takes, split by what depends on the depth."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class StepSeconds:
+class StepSeconds(NamedTuple):
     """Predicted seconds of one step or prompt, before calibration.
 
     Attributes:

@@ -13,6 +13,7 @@ from packer.domain.gpu import GpuProduct
 from packer.domain.workload import Workload
 from packer.performance.learnt import Learnt
 from packer.solver.candidate import Candidate, CandidateSet, Considered, Offer, Refused
+from packer.solver.collection_pause import collection_paused
 from packer.solver.known_sizes import KnownSizes
 from packer.solver.quality import quality_refusal
 from packer.solver.replica_counts import replica_counts
@@ -82,10 +83,11 @@ def find_candidates_by_replicas(
     """One set per number of replicas worth planning with; one alone where they are stated."""
     usable = tuple(offer for offer in offers if not _barred(workload, offer.gpu))
     known = KnownSizes(build, learnt, most_share)
-    return tuple(
-        find_candidates(replace(workload, replicas=count), offers, build=build, known=known)
-        for count in replica_counts(workload, usable, known)
-    )
+    with collection_paused():
+        return tuple(
+            find_candidates(replace(workload, replicas=count), offers, build=build, known=known)
+            for count in replica_counts(workload, usable, known)
+        )
 
 
 def _barred(workload: Workload, gpu: GpuProduct) -> str:

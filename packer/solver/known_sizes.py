@@ -4,8 +4,9 @@ from dataclasses import dataclass, field, replace
 
 from packer.domain.workload import Workload
 from packer.performance.learnt import Learnt
-from packer.solver.candidate import Candidate, Offer, ServerWay
+from packer.solver.candidate import AS_STATED, Candidate, Offer, ServerWay
 from packer.solver.quick_sizing import QuickSizing
+from packer.solver.replica_options import CommandLines, workload_options
 from packer.solver.serving_case import ServingCase
 from packer.solver.serving_ways import ServingWays
 
@@ -27,6 +28,7 @@ class KnownSizes:
     most_share: float = 1.0
     _sized: dict[tuple[str, int, str, str, ServerWay], Sized] = field(default_factory=dict)
     _ways: dict[tuple[str, int, str, str], ServingWays] = field(default_factory=dict)
+    _lines: dict[tuple[str, int, str, ServerWay], CommandLines] = field(default_factory=dict)
 
     def ways(self, workload: Workload, rank: int, cache_type: str, offer: Offer) -> ServingWays:
         """Ways to serve with one file and cache type on one product."""
@@ -42,6 +44,7 @@ class KnownSizes:
                 offer,
                 calibration,
                 self.most_share,
+                options=self._lines_of(workload, rank, cache_type, AS_STATED).plain,
                 build=self.build,
             )
             self._ways[key] = ServingWays(case)
@@ -53,9 +56,22 @@ class KnownSizes:
         """Splits of one way that fit, or why none does; without its load."""
         bare = replace(way, load_permille=0)
         key = (workload.name, rank, cache_type, offer.gpu.name, bare)
-        if key not in self._sized:
+        found = self._sized.get(key)
+        if found is None:
             cache_rank = workload.cache_types.index(cache_type)
+            lines = self._lines_of(workload, rank, cache_type, bare)
             variant = workload.variants[rank]
-            sizing = QuickSizing(workload, variant, cache_type, offer, self.build, bare)
-            self._sized[key] = sizing.candidates(rank, cache_rank)
-        return self._sized[key]
+            sizing = QuickSizing(workload, variant, cache_type, offer, self.build, bare, lines)
+            found = self._sized[key] = sizing.candidates(rank, cache_rank)
+        return found
+
+    def _lines_of(
+        self, workload: Workload, rank: int, cache_type: str, way: ServerWay
+    ) -> CommandLines:
+        """Command lines of one way, which are the same on every product."""
+        key = (workload.name, rank, cache_type, way)
+        found = self._lines.get(key)
+        if found is None:
+            plain = workload_options(workload, workload.variants[rank], cache_type, way)
+            found = self._lines[key] = CommandLines(plain)
+        return found

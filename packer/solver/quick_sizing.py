@@ -49,7 +49,7 @@ class QuickSizing(Sizing):
 
     @cached_property
     def _least_bytes(self) -> int:
-        options = self.options
+        options = self.lines.plain
         return least_bytes(
             self.model, options.context_size or 0, options.cache_type_k, options.cache_type_v
         )

@@ -45,6 +45,28 @@ def workload_options(
     return _drafting(plain, workload, way)
 
 
+class CommandLines:
+    """Command lines of one replica by where its layers are; the same for every product."""
+
+    def __init__(self, plain: ServerOptions) -> None:
+        """Lines that differ from ``plain`` in the split alone."""
+        self.plain = plain
+        self._split: dict[tuple[tuple[int, ...], int], ServerOptions] = {}
+
+    def over(self, layers: tuple[int, ...], experts_on_host: int = 0) -> ServerOptions:
+        """The line with so many layers on each card; remembered."""
+        key = (layers, experts_on_host)
+        found = self._split.get(key)
+        if found is None:
+            found = self._split[key] = replace(
+                self.plain,
+                gpu_layers=sum(layers),
+                tensor_split=tuple(map(float, layers)) if len(layers) > 1 else (),
+                cpu_moe_layers=experts_on_host,
+            )
+        return found
+
+
 def _drafting(plain: ServerOptions, workload: Workload, way: ServerWay) -> ServerOptions:
     """The options with the chosen way to draft; with the workload's own where none was chosen."""
     chosen = way.speculation

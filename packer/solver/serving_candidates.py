@@ -97,7 +97,8 @@ class ServingSearch:
 
     def _at_its_place(self, one: Candidate, way: ServerWay, slots: int) -> Iterator[Candidate]:
         """The candidate with its way and load, if it reaches the goals with its layers."""
-        way = replace(way, expert_layers_on_host=one.way.expert_layers_on_host)
+        if one.way.expert_layers_on_host:
+            way = replace(way, expert_layers_on_host=one.way.expert_layers_on_host)
         layers = one.estimate.layers
         is_assumed = not any(layers)  # one card, as the search took it
         if is_assumed and not one.options.cpu_moe_layers:

@@ -101,9 +101,10 @@ class ServingCase:
 
     def load(self, speculation: Speculation) -> RequestLoad:
         """The demand's requests as work of this server; remembered."""
-        if speculation not in self._loads:
-            self._loads[speculation] = self._load(speculation)
-        return self._loads[speculation]
+        found = self._loads.get(speculation)
+        if found is None:
+            found = self._loads[speculation] = self._load(speculation)
+        return found
 
     @cached_property
     def _loads(self) -> dict[Speculation, RequestLoad]:
@@ -157,9 +158,10 @@ class ServingCase:
         in slots, cells and drafter otherwise, which loads take from elsewhere.
         """
         key = (layers, options.cpu_moe_layers, options.batch_size)
-        if key not in self._placed:
-            self._placed[key] = replace(self, layers=layers, options=options)
-        return self._placed[key]
+        found = self._placed.get(key)
+        if found is None:
+            found = self._placed[key] = replace(self, layers=layers, options=options)
+        return found
 
     @cached_property
     def _placed(self) -> "dict[tuple[tuple[int, ...], int, int], ServingCase]":

@@ -41,9 +41,10 @@ class ServingWays:
     def of(self, chosen: Speculation | None, replicas: int) -> tuple[list[ServerWay], str]:
         """Slots, part of the cards' time and pool that reach the goals; else why none does."""
         key = (chosen, replicas)
-        if key not in self._found:
-            self._found[key] = self._search(chosen, replicas)
-        return self._found[key]
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = self._search(chosen, replicas)
+        return found
 
     def fewest_slots(self, drafting: Speculation, replicas: int) -> int | None:
         """Fewest slots with which each of some replicas reaches its goals; None if none do."""

@@ -12,7 +12,12 @@ from packer.memory.result import MemoryEstimate
 from packer.memory.visible_card import visible_card
 from packer.solver.candidate import AS_STATED, Candidate, Offer, ServerWay
 from packer.solver.layer_shares import LayerSplits
-from packer.solver.replica_options import drafts_with_model, layer_count, workload_options
+from packer.solver.replica_options import (
+    CommandLines,
+    drafts_with_model,
+    layer_count,
+    workload_options,
+)
 from packer.units import format_gib
 
 # A wider split than needed buys room on nearly full cards; one card more is where that ends. What
@@ -35,11 +40,12 @@ class Sizing:
         offer: Offer,
         build: str,
         way: ServerWay = AS_STATED,
+        lines: CommandLines | None = None,
     ) -> None:
-        """Nothing is sized yet."""
+        """Nothing is sized yet; ``lines`` are those of another product, to share them."""
         self.workload, self.offer, self.build, self.way = workload, offer, build, way
         self.model = variant.model
-        self.options = workload_options(workload, variant, cache_type, way)
+        self.lines = lines or CommandLines(workload_options(workload, variant, cache_type, way))
         self.card = visible_card(offer.gpu)
         self.layers = layer_count(self.model)
         self.most_cards = min(
@@ -60,12 +66,7 @@ class Sizing:
         self, layers: tuple[int, ...], experts_on_host: int = 0
     ) -> tuple[ServerOptions, MemoryEstimate]:
         """Options and bytes for given layer counts per card."""
-        options = replace(
-            self.options,
-            gpu_layers=sum(layers),
-            tensor_split=tuple(map(float, layers)) if len(layers) > 1 else (),
-            cpu_moe_layers=experts_on_host,
-        )
+        options = self.lines.over(layers, experts_on_host)
         has_draft = drafts_with_model(self.workload, self.way)
         draft, projector = self.workload.draft, self.workload.projector
         return options, estimate_memory(
@@ -139,8 +140,14 @@ class Sizing:
             options,
             estimate,
             rank * 100 + cache_rank * 10 + wide,
-            replace(self.way, expert_layers_on_host=options.cpu_moe_layers),
+            self._way(options.cpu_moe_layers),
         )
+
+    def _way(self, experts_on_host: int) -> ServerWay:
+        """The way with as many layers' experts in the node's memory."""
+        if experts_on_host == self.way.expert_layers_on_host:
+            return self.way
+        return replace(self.way, expert_layers_on_host=experts_on_host)
 
     def refusal(self) -> str:
         """Why nothing fits, with the arithmetic of the widest balanced split."""

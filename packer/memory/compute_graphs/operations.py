@@ -58,7 +58,7 @@ class GraphOperations:
 
     def add_in_place(self, left: GraphTensor, right: GraphTensor) -> GraphTensor:
         """Sum written over the first operand."""
-        result = self._view("add", left, left.shape, left.layout, left.view_offset)
+        result = _shown("add", left)
         result.sources = [left, right]
         return result
 
@@ -80,7 +80,7 @@ class GraphOperations:
 
     def scale_in_place(self, operand: GraphTensor) -> GraphTensor:
         """Product with a constant, written over the operand."""
-        return self._view("scale", operand, operand.shape, operand.layout, operand.view_offset)
+        return _shown("scale", operand)
 
     def gated(self, kind: str, gate: GraphTensor, up: GraphTensor | None = None) -> GraphTensor:
         """Gated activation of two tensors, or of the two halves of one."""
@@ -130,13 +130,13 @@ class GraphOperations:
 
     def set_rows(self, target: GraphTensor, values: GraphTensor, rows: GraphTensor) -> GraphTensor:
         """Rows written into a tensor; the result shows that tensor."""
-        result = self._view("set_rows", target, target.shape, target.layout, target.view_offset)
+        result = _shown("set_rows", target)
         result.sources = [values, rows, target]
         return result
 
     def copy_into(self, source: GraphTensor, target: GraphTensor) -> GraphTensor:
         """A tensor copied over another; the result shows the target."""
-        result = self._view("cpy", target, target.shape, target.layout, target.view_offset)
+        result = _shown("cpy", target)
         result.sources = [source, target]
         return result
 
@@ -178,9 +178,10 @@ class GraphOperations:
 
     def reshape(self, source: GraphTensor, *shape: int) -> GraphTensor:
         """A contiguous tensor under another shape."""
-        full = _four(shape)
-        strides = contiguous_strides(source.type, full)
-        return self._view("reshape", source, full, strides, source.view_offset)
+        result = GraphTensor("reshape", source.type, _four(shape), (source,))
+        result.root = source.holder
+        result.view_offset = source.view_offset
+        return result
 
     def permute(self, source: GraphTensor, *axes: int) -> GraphTensor:
         """Dimensions in another order: dimension i becomes dimension ``axes[i]``."""
@@ -234,6 +235,15 @@ class GraphOperations:
         result.root = source.holder
         result.view_offset = offset
         return result
+
+
+def _shown(operation: str, source: GraphTensor) -> GraphTensor:
+    """A whole tensor under another operation's name."""
+    result = GraphTensor(operation, source.type, source.shape, (source,))
+    result.strides = source.strides
+    result.root = source.holder
+    result.view_offset = source.view_offset
+    return result
 
 
 def _four(shape: Sequence[int]) -> Shape:

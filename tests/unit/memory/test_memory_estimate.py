@@ -59,6 +59,20 @@ def test_a_visible_card_without_layers_still_holds_a_process(options: dict[str, 
     assert idle.name == "card 1"
 
 
+def test_what_one_product_was_told_is_not_told_to_another() -> None:
+    """Of two products asked in turn, each has its own overhead, name, room and notes."""
+    ada = Card("ada", 24 * GIB, compute_capability="8.9")
+    other = Card("other", 2 * MIB)
+    one = estimate_memory(MODEL, OPTIONS, [ada])
+    two = estimate_memory(MODEL, replace(OPTIONS, notes=("said",)), [other])
+    assert (one.devices[0].name, two.devices[0].name) == ("ada", "other")
+    assert one.devices[0].process_bytes != two.devices[0].process_bytes
+    assert one.devices[0].weights_bytes == two.devices[0].weights_bytes
+    assert one.host == two.host
+    assert (one.fits, two.fits) == (True, False)
+    assert two.notes == ("said", *one.notes)
+
+
 def test_cards_without_a_name_are_called_as_cuda_does() -> None:
     found = estimate_memory(MODEL, OPTIONS, (Card("", GIB), Card("", GIB)))
     assert [device.name for device in found.devices] == ["CUDA0", "CUDA1"]
