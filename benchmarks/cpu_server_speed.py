@@ -1,6 +1,6 @@
 """A real llama-server on the CPU against a calibrated prediction; exit 1 beyond 15 %.
 
-    python -m benchmarks.cpu_server_speed [--rounds 3] [--steps 32]
+    python -m benchmarks.cpu_server_speed [--rounds 6] [--steps 32]
 
 Small random models on one thread are loaded at one to eight slots, shallow and deep. Six settings
 calibrate, the others are predicted. Seconds are the server's own processor time, so a busy machine
@@ -68,7 +68,7 @@ def check_model(path: Path, *, steps: int, rounds: int) -> Iterator[Checked]:
     words = server.argv
     for (slots, depth), one in found.items():
         speed = packer.estimate_command(
-            words, build=BUILD, slots=slots, depth=depth + steps // 2, calibration=calibration
+            words, build=BUILD, slots=slots, depth=depth + one.steps // 2, calibration=calibration
         )["speed"]
         predicted = 1 / float(speed["decode_tokens_per_second"])
         yield Checked(slots, depth, one.seconds, predicted, (slots, depth) in KNOWN)
@@ -87,7 +87,7 @@ def calibrated(known: list[LoadedStep], argv: tuple[str, ...]) -> api.Calibratio
 def main() -> int:
     """Print every setting of every model."""
     parser = argparse.ArgumentParser(description="A real llama-server against our prediction")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--steps", type=int, default=32)
     asked = parser.parse_args()
     worst = 0.0
