@@ -86,9 +86,9 @@ def buy(run: Incumbent) -> None:
         run.offer("budget", packing)
 
 
-def squeeze(run: Incumbent, steps: int) -> None:
-    """One GPU less by search, where GPUs are paid for."""
-    if run.geometry.charges_nodes or run.placed is None:
+def squeeze(run: Incumbent, steps: int, near: float = 0.0) -> None:
+    """One GPU less by search, where GPUs are paid for and the bound is not near."""
+    if run.geometry.charges_nodes or run.placed is None or run.is_within(near):
         return
     squeezed = Squeeze(Packing(run.geometry, run.placed), run.columns, run.clock)
     for packing in squeezed.run(run.bound_value, round(steps * run.limits.effort)):

@@ -30,6 +30,8 @@ from packer.solver.phase_steps import (
 
 Phase = Callable[[], None]
 
+FAR = 0.03
+"""Gap above which GPUs are given up by search before anything slow is done for the bound."""
 FEW_COLUMNS = 3000
 """Columns up to which branching for a better bound takes less than a second."""
 TINY_SPOTS = 2_000
@@ -65,6 +67,7 @@ def _closing_the_gap(run: Incumbent) -> Iterator[Phase]:
     quick_branching = len(run.columns) <= FEW_COLUMNS
     tiny = run.has_spots_up_to(TINY_SPOTS)
     yield partial(gather, run, CHUNK, None)
+    yield partial(squeeze, run, 150, FAR)
     if quick_branching:
         yield partial(prove, run, leaves)
     yield partial(fill_to_the_brim, run, 300)
@@ -82,7 +85,7 @@ def _closing_the_gap(run: Incumbent) -> Iterator[Phase]:
         yield partial(prove, run, leaves)
     if not tiny and run.has_spots_up_to(EXACT_SPOTS):
         yield partial(search_whole, run)
-    yield partial(squeeze, run, 3_000)
+    yield partial(squeeze, run, 2_000)
     for style in (QUICK, *STYLES):
         yield partial(gather, run, 15_000, style)
     yield partial(improve, run)

@@ -44,6 +44,7 @@ class SetFilling:
     Attributes:
         packing: The best found, with the least left over.
         allowed: The GPUs of the set.
+        steps: Steps of search taken so far.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class SetFilling:
             clock: Wall time left.
             seed: Of every random choice.
         """
-        self.packing, self.allowed = start, allowed
+        self.packing, self.allowed, self.steps = start, allowed, 0
         self._geometry, self._kept = start.geometry, prices.kept
         largest = max(1e-9, *prices.weights)
         self._weights = [max(1, round(FINEST_WEIGHT * one / largest)) for one in prices.weights]
@@ -114,6 +115,7 @@ class SetFilling:
         for _ in range(most_steps):
             if not self._gpus or not self.packing.missing() or not may_go_on():
                 break
+            self.steps += 1
             self._step()
         return self.is_complete()
 

@@ -18,6 +18,8 @@ from packer.solver.set_filling import SetFilling
 from packer.solver.stopping import Clock
 
 STEPS_PER_SET = 150
+MOST_IDLE_TRIES = 40
+"""Tries of sets that turn out too small before any step."""
 LIGHTEST = 4
 """GPUs with the least on them, one of which is given up."""
 FULLEST = 0.995
@@ -40,18 +42,22 @@ class Squeeze:
 
     def run(self, bound: int, most_steps: int) -> Iterator[Packing]:
         """Better and better packings, until the bound is met or the steps are taken."""
-        for _ in range(0, most_steps, STEPS_PER_SET):
-            if self.packing.objective <= bound or not self._clock.has_time():
+        left, idle_tries = most_steps, 0
+        while left > 0 and idle_tries < MOST_IDLE_TRIES and self.packing.objective > bound:
+            if not self._clock.has_time():
                 return
             allowed = self._smaller_set()
             prices = self._prices(allowed)
             room = int(self.packing.geometry.gpu_capacity[allowed, 0].sum())
             if prices is None or prices.room > FULLEST * room:
+                idle_tries += 1
                 continue
             start = Packing(self._pricing.geometry, self._within(allowed))
             seed = self._random.randrange(1 << 30)
             filling = SetFilling(start, allowed, prices, self._clock, seed)
-            if filling.improve(STEPS_PER_SET, self._clock.has_time):
+            is_filled = filling.improve(min(left, STEPS_PER_SET), self._clock.has_time)
+            left -= filling.steps + 1
+            if is_filled:
                 self.packing = Packing(self.packing.geometry, filling.packing.placed)
                 yield self.packing
 
