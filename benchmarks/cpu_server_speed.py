@@ -1,6 +1,6 @@
 """A real llama-server on the CPU against a calibrated prediction; exit 1 beyond 15 %.
 
-    python -m benchmarks.cpu_server_speed [--rounds 6] [--steps 32]
+    python -m benchmarks.cpu_server_speed [--rounds 10] [--steps 32]
 
 Small random models on one thread are loaded at one to eight slots, shallow and deep. Six settings
 calibrate, the others are predicted. Seconds are the server's own processor time, so a busy machine
@@ -87,7 +87,7 @@ def calibrated(known: list[LoadedStep], argv: tuple[str, ...]) -> api.Calibratio
 def main() -> int:
     """Print every setting of every model."""
     parser = argparse.ArgumentParser(description="A real llama-server against our prediction")
-    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--steps", type=int, default=32)
     asked = parser.parse_args()
     worst = 0.0
