@@ -20,7 +20,9 @@ from packer.solver.neighbourhood import NeighbourhoodSearch
 from packer.solver.packing import Packing
 from packer.solver.patterns import pattern_bound
 from packer.solver.repack import repaired
+from packer.solver.room_pricing import RoomPricing
 from packer.solver.search import run_search
+from packer.solver.set_filling import SetFilling
 from packer.solver.squeeze import Squeeze
 
 EXACT_SPOTS = 60_000
@@ -72,6 +74,23 @@ def first_fit(run: Incumbent) -> None:
     packing = Packing(run.geometry)
     FirstFit(packing, run.columns).place_all(may_go_on=run.clock.has_time)
     run.offer("first fit", packing)
+
+
+def complete(run: Incumbent, steps: int) -> None:
+    """A first plan by search, where no fill had room for everything."""
+    if run.placed is not None:
+        return
+    types = run.instance.node_types
+    pricing = RoomPricing(run.instance, run.columns, run.clock)
+    nodes = [len(one.available) for one in types]
+    prices = pricing.prices([n * one.gpus for n, one in zip(nodes, types, strict=True)], nodes)
+    if prices is None:
+        return
+    usable = run.geometry.usable[run.geometry.gpu_node]
+    filling = SetFilling(Packing(pricing.geometry), usable, prices, run.clock, run.limits.seed)
+    filling.fill(run.columns, (prices.rows, None), (QUICK,))
+    if filling.improve(round(steps * run.limits.effort), run.clock.has_time):
+        run.offer("search", Packing(run.geometry, filling.packing.placed))
 
 
 def buy(run: Incumbent) -> None:

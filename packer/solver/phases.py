@@ -12,6 +12,7 @@ from packer.solver.phase_steps import (
     MOST_ITEMS,
     QUICK,
     buy,
+    complete,
     fill,
     fill_to_the_brim,
     first_fit,
@@ -57,6 +58,7 @@ def phases(run: Incumbent) -> Iterator[Phase]:
         yield partial(fill, run, style)
     if run.has_spots_up_to(40 * EXACT_SPOTS):
         yield partial(first_fit, run)
+    yield partial(complete, run, 300)
     yield from _closing_the_gap(run)
     yield partial(first_fit, run)
 

@@ -12,10 +12,12 @@ from packer.solver.budget import BudgetSearch
 from packer.solver.certificate_check import verify_solution
 from packer.solver.columns import build_columns
 from packer.solver.geometry import build_geometry
+from packer.solver.incumbent import Incumbent
 from packer.solver.instance import Instance, Placed
 from packer.solver.instance_document import parse_instance
 from packer.solver.packing import Packing
-from packer.solver.phase_steps import QUICK
+from packer.solver.phase_steps import QUICK, complete, fill, first_fit
+from packer.solver.phases import STYLES
 from packer.solver.room_pricing import RoomPricing
 from packer.solver.set_filling import SetFilling
 from packer.solver.solution_document import format_solution
@@ -151,6 +153,41 @@ def test_search_takes_no_step_when_told_so() -> None:
     filling = filling_of(parse_instance(tight_fleet(1, 10, 970)), 10, 0)
     assert not filling.improve(5, lambda: False)
     assert not filling.packing.placed
+
+
+def two_capacities(seed: int, gpus: int, used: int) -> dict[str, Any]:
+    """As the tight fleet, with a second capacity cut up by itself."""
+    draw = random.Random(seed)
+    items = []
+    for gpu in range(gpus):
+        cuts = [sorted(draw.sample(range(100, used - 100), 2)) for _ in range(2)]
+        first, second = (np.diff([0, *cut, used]).tolist() for cut in cuts)
+        for k in range(3):
+            items.append(item(f"{gpu}-{k}", 1, 0))
+            items[-1]["alts"][0]["shares"] = [[first[k], second[k]]]
+    fleet = document([node_type("n", gpus // 2, 1000, 1)], items, "gpus")
+    fleet["node_types"][0]["gpu_cap"] = [1000, 1000]
+    return {**fleet, "dims": ["vram_mib", "bw_gbps"]}
+
+
+def test_search_finds_a_first_plan_where_no_fill_does() -> None:
+    found = 0
+    for seed in range(6):
+        run = Incumbent(parse_instance(two_capacities(seed, 8, 930)), PLENTY.limits, None)
+        for style in (QUICK, *STYLES):
+            fill(run, style)
+        first_fit(run)
+        if run.placed is not None:
+            continue
+        complete(run, 0)
+        assert run.placed is None, "no steps, no plan"
+        complete(run, 300)
+        assert run.objective == 8
+        before = run.placed
+        complete(run, 300)
+        assert run.placed is before, "only where there is none"
+        found += 1
+    assert found >= 3, "fills did it alone: this test shows nothing"
 
 
 def next_fit(instance: Instance) -> Packing:
