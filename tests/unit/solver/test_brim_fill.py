@@ -125,10 +125,10 @@ def test_pieces_that_fill_nothing_stay_where_they_were() -> None:
 
 def test_wide_replicas_dealt_anew_go_back_where_that_did_not_help() -> None:
     failed = 0
-    for seed in range(8):
+    for seed in range(40):
         load, columns = load_of(cut_fleet(seed, 3, wide=3))
         before, placed = state_of(load), sorted(load.packing().placed)
-        if BrimFill(load, columns, 0).run(1, lambda: True):
+        if BrimFill(load, columns, 0).run(1, lambda: False):
             continue
         failed += 1
         assert state_of(load) == before
