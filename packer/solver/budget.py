@@ -53,6 +53,7 @@ class BudgetSearch:
         self._geometry, self._columns, self._styles = geometry, columns, styles
         self._clock = clock
         self._wares = wares(geometry)
+        self._known: dict[Counts, _Candidate | None] = {}
         self._pricing = RoomPricing(geometry.instance, columns, clock)
         types = len(geometry.instance.node_types)
         capacity = np.zeros((types, len(geometry.instance.dims)))
@@ -77,6 +78,8 @@ class BudgetSearch:
             for packing in self._bisected(low, high, grid):
                 high = packing.objective
                 yield packing
+            sets = sets_between(self._wares, low, high, MOST_SETS)
+        if sets is None:
             sets, rounds = most_room(self._wares, high - grid, TRIES), ROUNDS[-1:]
         candidates = [one for one in map(self._candidate, sets) if one is not None]
         candidates.sort(key=lambda one: one.cost)
@@ -127,6 +130,11 @@ class BudgetSearch:
 
     def _candidate(self, counts: Counts) -> _Candidate | None:
         """A set with how full it would be; None where it is too small."""
+        if counts not in self._known:
+            self._known[counts] = self._looked_at(counts)
+        return self._known[counts]
+
+    def _looked_at(self, counts: Counts) -> _Candidate | None:
         if not self._clock.has_time():
             return None
         needed = self._pricing.room_needed(*self._gpus_and_nodes(counts))
