@@ -178,14 +178,21 @@ class BudgetSearch:
         return list(counts), [len(one.available) for one in types]
 
     def _bought(self, counts: Counts) -> NDArray[np.bool_]:
-        """The GPUs of the set: the first of each type."""
+        """The GPUs of the set: the first of each type, of every zone alike where nodes are paid."""
         geometry = self._geometry
         allowed = np.zeros(len(geometry.gpu_node), dtype=bool)
         for ware, count in zip(self._wares, counts, strict=True):
             usable = (geometry.gpu_type == ware.node_type) & geometry.usable[geometry.gpu_node]
             if geometry.charges_nodes:
-                nodes = np.unique(geometry.gpu_node[usable])[:count]
-                allowed |= np.isin(geometry.gpu_node, nodes)
+                nodes = _zone_by_zone(geometry, np.unique(geometry.gpu_node[usable]))
+                allowed |= np.isin(geometry.gpu_node, nodes[:count])
             else:
                 allowed[np.flatnonzero(usable)[:count]] = True
         return allowed
+
+
+def _zone_by_zone(geometry: Geometry, nodes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The first node of every zone, then the second of every zone, and so on."""
+    zones = geometry.node_zone[nodes]
+    earlier = np.array([(zones[:k] == zone).sum() for k, zone in enumerate(zones)])
+    return nodes[np.lexsort((nodes, earlier))]

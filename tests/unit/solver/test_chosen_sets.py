@@ -259,6 +259,17 @@ def test_the_cheapest_nodes_are_those_that_trying_every_set_finds(seed: int) -> 
     assert (found[-1].free >= 0).all()
 
 
+def test_a_set_of_nodes_is_taken_from_every_zone_alike() -> None:
+    nodes = node_type("n", 6, 100, 7, gpus=1) | {"zones": {"z0": 2, "z1": 2, "z2": 2}}
+    dear = node_type("dear", 1, 100, 9, gpus=1)
+    items = [item("a", 3, 60) | {"max_per_zone": 1}]
+    instance = parse_instance(document([nodes, dear], items, "node_price"))
+    geometry = build_geometry(instance)
+    search = BudgetSearch(geometry, build_columns(instance), [QUICK], PLENTY)
+    found = list(search.run(0, 40, objective_grid(instance), 0.05))
+    assert [one.objective for one in found] == [21]
+
+
 def test_sets_without_room_are_proven_to_have_none() -> None:
     """LP room costs next to nothing where a hair is missing; the bound is the next set's price."""
     types = [node_type("n", 5, 1000, 40, gpus=1), node_type("dear", 2, 1000, 47, gpus=1)]
