@@ -10,6 +10,8 @@ from math import exp, log
 _HOLD = 1e-4
 # However deep a step of several slots is, at least this share of it is not due to depth.
 _LEAST = 0.1
+# Depths say something about the cache where their share of a step differs by this factor.
+_APART = 1.5
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,9 @@ class Factors:
     Attributes:
         rest, depth: Factors of the two parts.
         by_slots: Slots → further factor of the rest, in ascending order; between them, a power
-            law. What depends on depth grows with the slots as predicted.
+            law.
+        slots_depth: Further factor of what depends on depth, where more than the fewest slots
+            decode: other kernels read the caches of several slots than that of one.
         measurements: How many they rest on.
     """
 
@@ -44,11 +48,13 @@ class Factors:
     depth: float = 1.0
     by_slots: tuple[tuple[int, float], ...] = ()
     measurements: int = 0
+    slots_depth: float = 1.0
 
     def seconds(self, rest_seconds: float, depth_seconds: float, slots: int = 1) -> float:
         """Predicted seconds, corrected [s]."""
         rest = self.rest * rest_seconds * slots_factor(self.by_slots, slots)
-        return rest + self.depth * depth_seconds
+        several = self.by_slots and slots > self.by_slots[0][0]
+        return rest + self.depth * depth_seconds * (self.slots_depth if several else 1.0)
 
 
 @dataclass(frozen=True)
@@ -71,22 +77,37 @@ class Calibration:
 def fit_factors(steps: Sequence[MeasuredStep]) -> Factors:
     """Factors that fit the measurements best, by relative squares. Closed form.
 
-    Steps of the fewest slots give the two factors; the others give the table by slots.
+    Steps of the fewest slots give the two factors; the others give the table by slots, and where
+    some number of slots was measured at different depths, the factor of their caches.
     """
     if not steps:
         return Factors()
     fewest = min(step.slots for step in steps)
     single = [step for step in steps if step.slots == fewest]
     rest, depth = _two_factors(single)
+    groups = [
+        [step for step in steps if step.slots == slots]
+        for slots in sorted({step.slots for step in steps} - {fewest})
+    ]
+    deep = [log(_two_factors(group)[1] / depth) for group in groups if _has_depths(group)]
+    slots_depth = _mean_factor(deep) if deep else 1.0
     by_slots = [(fewest, 1.0)]
-    for slots in sorted({step.slots for step in steps} - {fewest}):
+    for group in groups:
         ratios = [
-            log(_rest_of(step, depth) / (rest * step.rest_seconds))
-            for step in steps
-            if step.slots == slots
+            log(_rest_of(step, depth * slots_depth) / (rest * step.rest_seconds)) for step in group
         ]
-        by_slots.append((slots, exp(sum(ratios) / len(ratios))))
-    return Factors(rest, depth, tuple(by_slots), len(steps))
+        by_slots.append((group[0].slots, _mean_factor(ratios)))
+    return Factors(rest, depth, tuple(by_slots), len(steps), slots_depth)
+
+
+def _mean_factor(logarithms: Sequence[float]) -> float:
+    return exp(sum(logarithms) / len(logarithms))
+
+
+def _has_depths(steps: Sequence[MeasuredStep]) -> bool:
+    """Whether steps of one number of slots differ enough in depth."""
+    shares = [step.depth_seconds / step.rest_seconds for step in steps]
+    return max(shares) > _APART * min(shares)
 
 
 def _rest_of(step: MeasuredStep, depth: float) -> float:

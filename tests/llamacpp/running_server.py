@@ -99,20 +99,22 @@ class RunningServer:
         # The last token of the prompt is one more step.
         return LoadedStep(slots, depth, steps, used / (steps + 1), clock)
 
-    def fastest(
+    def typical(
         self, settings: Sequence[tuple[int, int]], steps: int, rounds: int
     ) -> dict[tuple[int, int], LoadedStep]:
-        """The fastest of some rounds of every setting (slots, depth), taken in turns.
+        """The median of some rounds of every setting (slots, depth), taken in turns.
 
         Few slots take more steps, up to four times as many, or theirs would be over too soon.
         """
-        found: dict[tuple[int, int], LoadedStep] = {}
+        found: dict[tuple[int, int], list[LoadedStep]] = {one: [] for one in settings}
         for _ in range(rounds):
             for slots, depth in settings:
                 one = self.load(slots, depth, steps * max(1, _ALIKE // slots))
-                known = found.get((slots, depth), one)
-                found[slots, depth] = min(known, one, key=lambda each: each.seconds)
-        return found
+                found[slots, depth].append(one)
+        return {
+            setting: sorted(loads, key=lambda one: one.seconds)[len(loads) // 2]
+            for setting, loads in found.items()
+        }
 
     def _complete(self, prompts: list[list[int]], tokens: int) -> list[dict[str, Any]]:
         """Timings of one answer to each prompt; a slot that holds its prompt serves it."""
