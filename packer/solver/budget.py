@@ -17,7 +17,7 @@ from packer.solver.geometry import Geometry
 from packer.solver.packing import Packing
 from packer.solver.relaxation_result import RowPrices
 from packer.solver.room_pricing import RoomPricing
-from packer.solver.set_filling import SetFilling
+from packer.solver.set_filling import SetFilling, improve_together
 from packer.solver.stopping import Clock
 from packer.solver.ware_sets import Counts, cost_of, most_room, sets_between, wares
 
@@ -96,17 +96,42 @@ class BudgetSearch:
         left = round(MOST_STEPS * effort)
         for fullest, most_steps in rounds:
             steps = round(most_steps * effort)
-            for one in candidates:
-                if one.cost >= high or left <= 0 or not self._clock.has_time():
+            for batch in self._begun_batches([one for one in candidates if one.full <= fullest]):
+                cheaper = [one for one in batch if one.cost < high]
+                if not cheaper or left <= 0 or not self._clock.has_time():
                     break
-                if one.full > fullest:
-                    continue
-                if self._is_filled(one, steps):
-                    packing = self._taken(one)
+                filled = self._filled(cheaper, steps)
+                left -= steps * (len(cheaper) - len(filled))
+                if filled:
+                    packing = self._taken(filled[0])
                     high = packing.objective
                     yield packing
-                elif one.filling is not None:
-                    left -= steps
+
+    def _begun_batches(self, candidates: Sequence[_Candidate]) -> Iterator[list[_Candidate]]:
+        """Sets after their guided fills, as many at once as there are workers, or up to a full one.
+
+        Those that turn out to be too small are left out.
+        """
+        batch: list[_Candidate] = []
+        for one in candidates:
+            if one.filling is None and not one.is_hopeless:
+                one.filling = self._begun(one.counts)
+                one.is_hopeless = one.filling is None
+            if one.filling is None:
+                continue
+            batch.append(one)
+            if one.filling.is_complete() or len(batch) == self._clock.limits.workers:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    def _filled(self, batch: Sequence[_Candidate], steps: int) -> list[_Candidate]:
+        """Those of some sets into which everything fits; they are searched side by side."""
+        fillings = [one.filling for one in batch if one.filling is not None]
+        short = [one for one in fillings if int(one.allowed.sum()) <= MOST_GPUS]
+        improve_together(short, steps, self._clock.has_time)
+        return [one for one in batch if one.filling is not None and one.filling.is_complete()]
 
     def _bisected(self, low: int, high: int, grid: int) -> Iterator[Packing]:
         """The sets with most room, for budgets between the bound and the incumbent."""
@@ -124,8 +149,9 @@ class BudgetSearch:
         """A complete packing that costs at most the budget, by guided fills alone."""
         for counts in most_room(self._wares, budget, TRIES):
             candidate = self._candidate(counts)
-            if candidate is not None and self._is_filled(candidate, 0):
-                return self._taken(candidate)
+            for batch in self._begun_batches([] if candidate is None else [candidate]):
+                if self._filled(batch, 0):
+                    return self._taken(batch[0])
         return None
 
     def _candidate(self, counts: Counts) -> _Candidate | None:
@@ -142,17 +168,6 @@ class BudgetSearch:
             return None
         room = sum(n * ware.room for n, ware in zip(counts, self._wares, strict=True))
         return _Candidate(counts, cost_of(self._wares, counts), needed / max(1, room))
-
-    def _is_filled(self, one: _Candidate, steps: int) -> bool:
-        """Whether everything fits into a set, after guided fills and some steps of search."""
-        if one.filling is None and not one.is_hopeless:
-            one.filling = self._begun(one.counts)
-            one.is_hopeless = one.filling is None
-        if one.filling is None:
-            return False
-        if int(one.filling.allowed.sum()) > MOST_GPUS:
-            steps = 0
-        return one.filling.is_complete() or one.filling.improve(steps, self._clock.has_time)
 
     def _begun(self, counts: Counts) -> SetFilling | None:
         """Guided fills of a set; None where it is too small once large pieces are looked at."""

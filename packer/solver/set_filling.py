@@ -7,8 +7,10 @@ under these prices are used, which keeps the models small.
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from random import Random
+from threading import Event
 
 import numpy as np
 from numpy.typing import NDArray
@@ -179,3 +181,30 @@ class SetFilling:
         chosen = [gpus[k] for k in order[: size // 2].tolist()]
         rest = [gpu for gpu in gpus if gpu not in chosen]
         return chosen + self._random.sample(rest, min(len(rest), size - len(chosen)))
+
+
+def improve_together(
+    fillings: Sequence[SetFilling], most_steps: int, may_go_on: Callable[[], bool]
+) -> None:
+    """Steps for several sets side by side, a thread each: what is found depends on neither's pace.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, once all have ended the step they were in.
+    """
+    short = [one for one in fillings if not one.is_complete()]
+    if len(short) < 2 or not most_steps:
+        for one in short:
+            one.improve(most_steps, may_go_on)
+        return
+    is_over = Event()
+
+    def goes_on() -> bool:
+        return not is_over.is_set() and may_go_on()
+
+    with ThreadPoolExecutor(len(short)) as threads:
+        running = [threads.submit(one.improve, most_steps, goes_on) for one in short]
+        try:
+            for each in running:
+                each.result()
+        finally:
+            is_over.set()

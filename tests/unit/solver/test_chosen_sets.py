@@ -19,7 +19,7 @@ from packer.solver.packing import Packing
 from packer.solver.phase_steps import QUICK, complete, fill, first_fit
 from packer.solver.phases import STYLES
 from packer.solver.room_pricing import RoomPricing
-from packer.solver.set_filling import SetFilling
+from packer.solver.set_filling import SetFilling, improve_together
 from packer.solver.solution_document import format_solution
 from packer.solver.solve import solve
 from packer.solver.squeeze import Squeeze
@@ -138,6 +138,35 @@ def test_search_alone_brings_everything_in(seed: int) -> None:
     assert not filling.packing.missing()
     assert (filling.packing.free >= 0).all()
     assert not filling.packing.gpu_replicas[10:].any(), "outside of the set"
+
+
+def test_sets_side_by_side_end_as_they_do_one_by_one() -> None:
+    instance = parse_instance(tight_fleet(2, 10, 970))
+    alone = [filling_of(instance, 10, seed) for seed in (3, 4)]
+    together = [filling_of(instance, 10, seed) for seed in (3, 4)]
+    for one in alone:
+        one.improve(5, lambda: True)
+    improve_together(together, 5, lambda: True)
+    assert [one.packing.placed for one in together] == [one.packing.placed for one in alone]
+    assert [one.steps for one in together] == [one.steps for one in alone]
+    assert all(one.steps > 1 for one in together)
+
+
+def test_an_error_in_one_set_ends_the_others() -> None:
+    instance = parse_instance(tight_fleet(2, 10, 970))
+    broken, endless = (filling_of(instance, 10, seed) for seed in (3, 4))
+    asked = 0
+
+    def fail_at_once() -> bool:
+        nonlocal asked
+        asked += 1
+        if asked == 4:
+            raise KeyboardInterrupt
+        return True
+
+    with pytest.raises(KeyboardInterrupt):
+        improve_together([broken, endless], 10**6, fail_at_once)
+    assert broken.steps + endless.steps < 300
 
 
 def test_a_fill_is_kept_only_where_it_leaves_less_over() -> None:
