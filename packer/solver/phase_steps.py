@@ -107,7 +107,8 @@ def buy(run: Incumbent) -> None:
 
 def squeeze(run: Incumbent, steps: int, near: float = 0.0) -> None:
     """One GPU less by search, where GPUs are paid for and the bound is not near."""
-    if run.geometry.charges_nodes or run.placed is None or run.is_within(near):
+    small = run.instance.replicas <= MOST_ITEMS
+    if run.geometry.charges_nodes or run.placed is None or run.is_within(near) or not small:
         return
     squeezed = Squeeze(Packing(run.geometry, run.placed), run.columns, run.clock)
     for packing in squeezed.run(run.bound_value, round(steps * run.limits.effort)):
