@@ -36,15 +36,16 @@ def test_every_page_opens_offline_without_an_error_or_a_request(
 
 def title_at(page: Page, selector: str) -> str:
     """What pointing at the middle of a shape shows."""
-    shape = page.locator(selector).first
-    shape.scroll_into_view_if_needed()
-    box = shape.bounding_box()
-    assert box is not None
+    # In one go: between two calls the page may still scroll or take its fonts.
     return str(
-        page.evaluate(
-            "([x, y]) => document.elementFromPoint(x, y).closest('g')"
-            ".querySelector('title').textContent",
-            [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2],
+        page.locator(selector).first.evaluate(
+            """shape => {
+                shape.scrollIntoView({block: 'center', behavior: 'instant'});
+                const box = shape.getBoundingClientRect();
+                const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+                const group = document.elementFromPoint(x, y).closest('g');
+                return group.querySelector('title').textContent;
+            }"""
         )
     )
 
