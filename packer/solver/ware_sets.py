@@ -8,6 +8,9 @@ from packer.solver.geometry import Geometry
 
 Counts = tuple[int, ...]
 
+MOST_LOOKS = 100_000
+"""Parts of sets looked at: a narrow range of prices may be met by hardly any set."""
+
 
 @dataclass(frozen=True)
 class Ware:
@@ -41,17 +44,24 @@ def cost_of(offered: Sequence[Ware], counts: Counts) -> int:
 def sets_between(offered: Sequence[Ware], low: int, high: int, most: int) -> list[Counts] | None:
     """All sets that cost at least ``low`` and less than ``high``, cheap ones first.
 
-    None where there are more than ``most``; wares without a price are bought whole.
+    None where there are more than ``most``, or too many to look for them; wares without a price
+    are bought whole.
     """
     found: list[Counts] = []
-    for counts in _sets(offered, low, high):
-        if len(found) == most:
+    for counts in _sets(offered, low, high, iter(range(MOST_LOOKS))):
+        if counts is None or len(found) == most:
             return None
         found.append(counts)
     return sorted(found, key=lambda counts: (cost_of(offered, counts), counts))
 
 
-def _sets(offered: Sequence[Ware], low: int, high: int) -> Iterator[Counts]:
+def _sets(
+    offered: Sequence[Ware], low: int, high: int, looks: Iterator[int]
+) -> Iterator[Counts | None]:
+    """Sets of a price range; None once the looks are used up."""
+    if next(looks, None) is None:
+        yield None
+        return
     if not offered:
         if low <= 0 < high:
             yield ()
@@ -64,7 +74,10 @@ def _sets(offered: Sequence[Ware], low: int, high: int) -> Iterator[Counts]:
         least = max(0, -(-(low - dearest) // first.cost))
         counts = range(least, min(first.count, (high - 1) // first.cost) + 1)
     for count in counts:
-        for others in _sets(rest, low - count * first.cost, high - count * first.cost):
+        for others in _sets(rest, low - count * first.cost, high - count * first.cost, looks):
+            if others is None:
+                yield None
+                return
             yield count, *others
 
 

@@ -88,6 +88,12 @@ def test_all_sets_of_a_price_range_are_found(seed: int) -> None:
     assert sum(n * one.room for n, one in zip(best, offered, strict=True)) == roomiest
 
 
+def test_looking_for_sets_ends_where_hardly_any_meets_the_price() -> None:
+    offered = [Ware(t, 20 + 2 * t, 10, 1000) for t in range(6)]
+    assert sets_between(offered, 20_001, 20_002, 10) is None
+    assert sets_between(offered[:2], 20_001, 20_002, 10) == []
+
+
 def test_wares_without_a_price_are_bought_whole() -> None:
     offered = [Ware(0, 0, 10, 3), Ware(1, 5, 10, 2)]
     assert sets_between(offered, 0, 6, 9) == [(3, 0), (3, 1)]
