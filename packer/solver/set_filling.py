@@ -44,7 +44,7 @@ class SetFilling:
     """One set of GPUs, filled as far as can be.
 
     Attributes:
-        packing: The best found, with the least left over.
+        packing: What is placed; fills keep the best, search goes on from there.
         allowed: The GPUs of the set.
         steps: Steps of search taken so far.
     """
