@@ -8,7 +8,6 @@ import pty
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from tests.cluster.deployed import NAMESPACE, planned, pods, prepare_namespace
 from tests.cluster.fleets import fleet, workload
 from tests.cluster.furnishing import furnished
 from tests.cluster.hardware import L40S, Machine
+from tests.interruptible import interruptible
 
 MACHINES = [Machine(f"l40s-{n}", L40S, 2, "384Gi", "eu-a") for n in range(3)]
 WORKLOADS = (
@@ -51,7 +51,7 @@ class Pair:
         saved = self.folder / "plan.json"
         api.save(plan, saved)
         at = ["--kubeconfig", str(self.plane.kubeconfig), "--out", str(self.kept)]
-        return [sys.executable, "-m", "packer", "apply", str(saved), "--prune", *at, *options]
+        return ["apply", str(saved), "--prune", *at, *options]
 
     @property
     def kept(self) -> Path:
@@ -83,35 +83,23 @@ def pair(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield Pair(plane, folder, (first, second))
 
 
-def started(command: list[str], stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        command,
-        stdin=stdin,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        # Jobs in the background of a shell ignore SIGINT; a user's do not.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
-    )
-
-
 def test_at_the_question_nothing_is_written(pair: Pair) -> None:
     mine, theirs = pty.openpty()
-    process = started(pair.command(pair.plans[0]), stdin=theirs)
-    os.close(theirs)
-    assert process.stderr is not None
-    said = b""
-    while b"Carry this out?" not in said:
-        more = os.read(process.stderr.fileno(), 4096)
-        assert more, said
-        said += more
-    # What was shown is kept already: the steps, the peaks and the gaps.
-    shown = pair.record()
-    assert shown.ending is Ending.SHOWN
-    assert {one.step for one in shown.steps} == {"start"}
-    assert all(0 < one.peak_bytes <= one.allocatable_bytes for one in shown.peaks)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    with interruptible(pair.command(pair.plans[0]), stdin=theirs) as process:
+        os.close(theirs)
+        assert process.stderr is not None
+        said = b""
+        while b"Carry this out?" not in said:
+            more = os.read(process.stderr.fileno(), 4096)
+            assert more, said
+            said += more
+        # What was shown is kept already: the steps, the peaks and the gaps.
+        shown = pair.record()
+        assert shown.ending is Ending.SHOWN
+        assert {one.step for one in shown.steps} == {"start"}
+        assert all(0 < one.peak_bytes <= one.allocatable_bytes for one in shown.peaks)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
     os.close(mine)
     assert process.returncode == exit_status.INTERRUPTED, err
     assert b"interrupted" in err
@@ -132,10 +120,10 @@ def test_at_the_question_nothing_is_written(pair: Pair) -> None:
 def test_in_the_middle_a_second_apply_finishes(pair: Pair, moment: str) -> None:
     plan = pair.plans[1] if pair.runs(pair.plans[0]) else pair.plans[0]
     pair.before = pair.version()
-    process = started(pair.command(plan, "--yes"))
-    said = _wait_for(process, pair, moment)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=120)
+    with interruptible(pair.command(plan, "--yes")) as process:
+        said = _wait_for(process, pair, moment)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=120)
     said += err
     assert process.returncode == exit_status.INTERRUPTED, said
     assert b"run the same command again to finish" in said
@@ -144,8 +132,8 @@ def test_in_the_middle_a_second_apply_finishes(pair: Pair, moment: str) -> None:
     assert cut.ending is Ending.INTERRUPTED
     assert not pair.runs(plan)
 
-    again = started(pair.command(plan, "--yes"))
-    _, err = again.communicate(timeout=_PATIENCE_SECONDS)
+    with interruptible(pair.command(plan, "--yes")) as again:
+        _, err = again.communicate(timeout=_PATIENCE_SECONDS)
     assert again.returncode == exit_status.DONE, err
     assert pair.record().ending is Ending.DONE
     assert pair.record().written
@@ -176,8 +164,8 @@ def _is_there(said: bytes, pair: Pair, moment: str) -> bool:
 
 def test_a_report_shows_what_was_kept(pair: Pair, tmp_path: Path) -> None:
     plan = pair.plans[1] if pair.runs(pair.plans[0]) else pair.plans[0]
-    done = started(pair.command(plan, "--yes"))
-    done.communicate(timeout=_PATIENCE_SECONDS)
+    with interruptible(pair.command(plan, "--yes")) as done:
+        done.communicate(timeout=_PATIENCE_SECONDS)
     assert done.returncode == exit_status.DONE
     beside = api.read_beside(plan, [pair.kept])
     api.report(plan, tmp_path / "report", beside=beside)

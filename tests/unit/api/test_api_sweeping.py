@@ -17,6 +17,7 @@ from packer.api.sweeping import SweepProgress
 from packer.errors import InvalidInput
 from packer.plan.sweep import Outcome, Sweep, SweepLimits
 from packer.spec.sweep_file import read_sweep
+from tests.interruptible import interruptible
 from tests.sweep_files import GRID, write_sweep
 
 TABLES = ("sweep.csv", "sweep.md")
@@ -224,16 +225,14 @@ def _is_alive(pid: int) -> bool:
 
 def test_ctrl_c_leaves_a_table_of_what_was_answered(tmp_path: Path) -> None:
     path, out = write_sweep(tmp_path, 3, GRID), tmp_path / "out"
-    command = [sys.executable, "-m", "packer", "sweep", str(path), "--out", str(out)]
-    process = subprocess.Popen(
-        [*command, "--processes", "1"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    deadline = time.monotonic() + 60
-    while not (out / "results").is_dir() or len(list((out / "results").glob("[!.]*"))) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    command = ["sweep", str(path), "--out", str(out), "--processes", "1"]
+    with interruptible(command, stdout=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while not (out / "results").is_dir() or len(list((out / "results").glob("[!.]*"))) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
     rows = json.loads((out / "sweep.json").read_text())["rows"]
     answered = sum(row["answer"] is not None for row in rows)

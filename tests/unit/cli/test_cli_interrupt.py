@@ -2,8 +2,6 @@
 
 import json
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -11,7 +9,9 @@ import pytest
 
 from packer import api
 from packer.cli import exit_status, main
+from packer.cli.interruption import CtrlC
 from packer.cli.main import run
+from tests.interruptible import interruptible
 from tests.planned import ROOT, plan
 
 EXAMPLE = "01-four-models-one-card"
@@ -35,17 +35,10 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def interrupted(arguments: list[str], seconds: float) -> int:
     """Exit status of a command that gets SIGINT after some time."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "packer", *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        # A job in the background of a shell without job control ignores SIGINT; a user's does not.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-    time.sleep(seconds)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    with interruptible(arguments) as process:
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
     assert b"This is a bug" not in err
     if b"Fatal Python error: init" in err:
         return exit_status.INTERRUPTED  # before Python itself was ready
@@ -98,6 +91,39 @@ def test_while_a_module_is_loaded(
     monkeypatch.setattr(main, "app", load)
     assert run([]) == exit_status.INTERRUPTED
     assert "bug" not in capsys.readouterr().err
+
+
+def test_a_library_that_keeps_only_the_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As pydantic-core does while it builds a validator."""
+
+    def load(**_: object) -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as stop:
+            words = repr(stop)
+        raise ValueError(words)
+
+    monkeypatch.setattr(main, "app", load)
+    monkeypatch.setattr(main, "_CTRL_C", CtrlC())
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(SystemExit) as stopped:
+            main.main()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert stopped.value.code == exit_status.INTERRUPTED
+    assert capsys.readouterr().err == "interrupted; no output is half written\n"
+
+
+def test_a_job_told_to_ignore_ctrl_c_ignores_it() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        CtrlC().listen()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("seconds", MOMENTS[:3])

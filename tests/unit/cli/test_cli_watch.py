@@ -1,11 +1,10 @@
 """plan --watch, as a user runs it: changes, a bad file in between, an answer that is no, Ctrl-C."""
 
-import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from packer import api
 from packer.cli import exit_status
 from packer.cli.main import run
+from tests.interruptible import interruptible
 from tests.planned import ROOT
 
 FLEET = """\
@@ -30,23 +30,24 @@ _PATIENCE_SECONDS = 120.0
 class Watch:
     """A running ``plan --watch``, with everything it has said so far."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    process: subprocess.Popen[bytes]
+
+    def __init__(self, folder: Path) -> None:
         self.fleet, self.inventory = folder / "fleet.yaml", folder / "inventory.yaml"
         self.out, self._log = folder / "plan.json", folder / "log"
         self.fleet.write_text(FLEET)
         self.inventory.write_text((ROOT / "inventories/one-l40s.yaml").read_text())
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Start the command; end it at the end."""
         command = ["plan", "-f", str(self.fleet), "-i", str(self.inventory), "--watch"]
-        command += ["--watch-every", "0.1", "--out", str(self.out), *options]
-        with self._log.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "packer", *command],
-                cwd=ROOT,
-                stdout=log,
-                stderr=log,
-                # Jobs in the background of a shell ignore SIGINT; a user's do not.
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-                env=os.environ | {"PYTHONUNBUFFERED": "1"},
-            )
+        command += ["--watch-every", "0.1", "--out", str(self.out)]
+        with (
+            self._log.open("w") as log,
+            interruptible(command, stdout=log, stderr=log) as self.process,
+        ):
+            yield
 
     def wait_for(self, words: str, times: int = 1) -> str:
         """Everything said, once some words are among it so often."""
@@ -66,10 +67,9 @@ class Watch:
 
 @pytest.fixture
 def watch(tmp_path: Path) -> Iterator[Watch]:
-    running = Watch(tmp_path)
-    yield running
-    running.process.kill()
-    running.process.wait()
+    watch = Watch(tmp_path)
+    with watch.running():
+        yield watch
 
 
 def test_changes_bad_files_and_ctrl_c(watch: Watch) -> None:

@@ -13,6 +13,8 @@ import pytest
 from packer.files.directory import write_tree
 from packer.files.exchange import exchange
 from packer.files.single_file import write_file
+from tests.interruptible import environment
+from tests.planned import ROOT
 
 KILLS = int(os.environ.get("GPU_PACKER_KILLS", "12"))
 """Moments at which a writer is ended; a campaign takes 150 for each signal."""
@@ -59,17 +61,12 @@ def _try(out: Path, kind: str, fault: str) -> str:
         check=False,
         capture_output=True,
         text=True,
-        env=_environment(),
+        # One that may not write cannot save how much of it was covered either.
+        env=environment() | {"PYTHONPATH": str(ROOT)},
     )
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     return done.stderr
-
-
-def _environment() -> dict[str, str]:
-    """A child's environment; one that may not write cannot save how much of it was covered."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
-    return {**kept, "PYTHONPATH": str(Path(__file__).parents[3])}
 
 
 def _old(out: Path, kind: str) -> None:
@@ -115,7 +112,8 @@ def test_ended_at_any_moment_leaves_old_or_new_never_half(
             [sys.executable, "-c", WRITE_FOREVER, str(tmp_path)],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=_environment(),
+            env=environment(),
+            cwd=ROOT,
         ) as child:
             assert child.stdout is not None
             child.stdout.readline()
