@@ -86,6 +86,11 @@ def tiny_model(name: str) -> ModelFile:
     return _packed_model("architectures.tar.xz", name)
 
 
+def tiny_content(name: str) -> bytes:
+    """The header itself of a file that ``tiny_model`` reads."""
+    return _archive("architectures.tar.xz")[name]
+
+
 def catalogue_model(name: str) -> ModelFile:
     """Model file that rows of ``truth_catalogue`` name: ``<id>-<quantization>.gguf``."""
     model_id, _, quantization = name.removesuffix(".gguf").rpartition("-")

@@ -134,8 +134,3 @@ def tensor_bytes(tensor: GraphTensor) -> int:
     if kind.block_elements == 1:
         return kind.block_bytes + (shape[0] - 1) * strides[0] + outer
     return shape[0] * strides[0] // kind.block_elements + outer
-
-
-def is_same_layout(one: GraphTensor, other: GraphTensor) -> bool:
-    """Whether two tensors agree in type, shape and strides."""
-    return one.type is other.type and one.shape == other.shape and one.strides == other.strides

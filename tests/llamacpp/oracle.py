@@ -96,6 +96,11 @@ class Oracle:
         row = answer["rows"][-1]
         return Projected(True, "", row["model"], row["context"], row["compute"])
 
+    def graphs(self, argv: Sequence[str], batches: Sequence[Sequence[int]]) -> list[Any] | None:
+        """Tensors of the graph of each batch (tokens, sequences, outputs); None if refused."""
+        answer = self._ask({"do": "graphs", "argv": list(argv), "batches": list(batches)})
+        return answer["graphs"] if answer["accepted"] else None
+
     def presets(self, path: Path) -> dict[str, list[str]]:
         """Section → command line a router would start, read by the real preset reader."""
         answer = self._ask({"do": "presets", "path": str(path)})

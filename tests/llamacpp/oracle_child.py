@@ -18,6 +18,7 @@ from typing import Any
 from xllamacpp import xllamacpp
 
 from tests.llamacpp.preset_reader import read_presets
+from tests.llamacpp.reserved_graphs import ParameterBlock, reserved_graphs
 
 PARAMS_BYTES = 4904
 """Size of CommonParams in the pinned wheel; another size means another layout."""
@@ -125,15 +126,7 @@ def answer_project(question: Answer) -> Answer:
     params = parsed(question["argv"])
     if params is None:
         return {"accepted": False}
-    address = id(params) + _PARAMS_OFFSET
-    model_params, context_params = (ctypes.create_string_buffer(4096) for _ in range(2))
-    for name, buffer in (
-        ("_Z28common_model_params_to_llamaR13common_params", model_params),
-        ("_Z30common_context_params_to_llamaRK13common_params", context_params),
-    ):
-        convert = _LIBRARY[name]
-        convert.restype, convert.argtypes = None, [ctypes.c_void_p, ctypes.c_void_p]
-        convert(buffer, address)
+    blocks = _parameter_blocks(params)
     project = _LIBRARY[
         "_Z29common_get_device_memory_dataPKcPK18llama_model_paramsPK20llama_context_params"
         "RSt6vectorIP19ggml_backend_deviceSaIS9_EERjSD_SD_14ggml_log_level"
@@ -144,11 +137,39 @@ def answer_project(question: Answer) -> Answer:
     counts = [ctypes.byref(ctypes.c_uint32()) for _ in range(3)]
     path = params.model.path.encode()
     with silent_model_log():
-        project(rows, path, model_params, context_params, devices, *counts, _LOG_ERRORS_ONLY)
+        project(rows, path, *map(ctypes.byref, blocks), devices, *counts, _LOG_ERRORS_ONLY)
     first, last = rows[0] or 0, rows[1] or 0
     found = (DeviceRow * ((last - first) // ctypes.sizeof(DeviceRow))).from_address(first)
     parts = [{"model": r.model, "context": r.context, "compute": r.compute} for r in found]
     return {"accepted": True, "rows": parts}
+
+
+def _parameter_blocks(params: Any) -> tuple[ParameterBlock, ParameterBlock]:
+    """What llama.cpp makes of parsed words: parameters of the model, and of the context."""
+    blocks = ParameterBlock(), ParameterBlock()
+    for name, block in zip(
+        (
+            "_Z28common_model_params_to_llamaR13common_params",
+            "_Z30common_context_params_to_llamaRK13common_params",
+        ),
+        blocks,
+        strict=True,
+    ):
+        convert = _LIBRARY[name]
+        convert.restype, convert.argtypes = None, [ctypes.c_void_p, ctypes.c_void_p]
+        convert(ctypes.byref(block), id(params) + _PARAMS_OFFSET)
+    return blocks
+
+
+def answer_graphs(question: Answer) -> Answer:
+    """Graphs that are reserved for some batches."""
+    params = parsed(question["argv"])
+    if params is None:
+        return {"accepted": False}
+    blocks = _parameter_blocks(params)
+    with silent_model_log():
+        graphs = reserved_graphs(_LIBRARY, params.model.path, *blocks, question["batches"])
+    return {"accepted": graphs is not None, "graphs": graphs}
 
 
 def answer_presets(question: Answer) -> Answer:
@@ -188,6 +209,7 @@ ANSWERS: dict[str, Callable[[Answer], Answer]] = {
     "parse": answer_parse,
     "project": answer_project,
     "presets": answer_presets,
+    "graphs": answer_graphs,
     "serve": answer_serve,
 }
 

@@ -81,7 +81,7 @@ class AttentionCache:
         """All cells of one kind, [head, heads, cells, streams]."""
         held = self.held(kind, layer, head * heads, cells)
         row = held.type.row_bytes(head * heads)
-        strides = (held.type.row_bytes(head), row, row * cells)
+        strides = (row // heads, row, row * cells)
         return self._graph.view(held, (head, heads, cells, held.shape[2]), strides)
 
 

@@ -33,14 +33,13 @@ def project(graph: ModelGraph, operand: GraphTensor, layer: int) -> Triple:
 
     Source: llama.cpp b11434, src/llama-graph.cpp, build_qkv().
     """
-    shapes = _shapes(graph, layer)
+    shapes, tokens = _shapes(graph, layer), operand.shape[1]
     if graph.has(layer, "attn_qkv"):
         joined = _clamped(graph, _joined(graph, layer, operand))
         if graph.model.architecture in _HEADS_TOGETHER:
             heads = sum(count for _, count in shapes)
-            joined = graph.reshape(joined, shapes[0][0], heads, joined.shape[1])
-        return _split(graph, joined, shapes)
-    tokens = operand.shape[1]
+            joined = graph.reshape(joined, shapes[0][0], heads, tokens)
+        return _split(graph, joined, shapes, tokens)
     query, key, value = (
         graph.reshape(
             _clamped(graph, graph.linear(layer, f"attn_{part}", operand)), head, count, tokens
@@ -112,10 +111,11 @@ def _shapes(graph: ModelGraph, layer: int) -> Sequence[tuple[int, int]]:
     return ((head_k, sizes.heads[layer]), (head_k, kv_heads), (head_v, kv_heads))
 
 
-def _split(graph: ModelGraph, joined: GraphTensor, shapes: Sequence[tuple[int, int]]) -> Triple:
+def _split(
+    graph: ModelGraph, joined: GraphTensor, shapes: Sequence[tuple[int, int]], tokens: int
+) -> Triple:
     """Query, key and value as views of one product."""
     views, offset = [], 0
-    tokens = joined.rows if joined.shape[2] == 1 else joined.shape[2]
     step = sum(joined.type.row_bytes(head * count) for head, count in shapes)
     for head, count in shapes:
         row = joined.type.row_bytes(head)

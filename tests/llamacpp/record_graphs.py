@@ -1,0 +1,116 @@
+"""Record what the wheel's llama.cpp builds: ``python -m tests.llamacpp.record_graphs``.
+
+Writes tests/data/memory/graphs.json.xz: for a tiny model of every architecture and some command
+lines, the graph of the largest batch and of one token per slot, line by line. Where ours differs,
+for the wheel is newer than the build whose bytes ours equals, the difference stands beside it.
+"""
+
+import json
+import lzma
+import struct
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from packer.domain.model import ModelFile
+from tests.graph_facts import (
+    RECORD,
+    batches,
+    differences,
+    our_lines,
+    their_lines,
+    without_scales,
+)
+from tests.llamacpp.oracle import Oracle
+from tests.memory_truth import rows, tiny_content, tiny_model
+
+_ALIGNMENT = 32
+_CONTEXTS = (
+    "-c 1536 -np 3 -b 96 -ub 48 -fa on",
+    "-c 1024 -np 2 --kv-unified -b 64 -ub 64 -ctk q8_0 -fa off",
+    "-c 512 -np 1 -b 32 -ub 32 -ctk q8_0 -ctv q8_0 -fa on",
+    "-c 3072 -np 3 -b 60 -ub 60 -fa off --swa-full",
+)
+_EMBEDDINGS = (
+    "-c 1024 -np 2 -b 64 -ub 64 -fa on --embedding --pooling mean",
+    "-c 1024 -np 4 -b 64 -ub 64 -fa off --embedding --pooling cls",
+    "-c 512 -np 1 -b 32 -ub 32 -fa on --embedding --pooling none",
+    "-c 1024 -np 2 -b 64 -ub 64 -fa off --reranking",
+)
+_EMBEDDED_TOO = ("llama-dense.gguf", "qwen3-dense.gguf", "gpt-oss-moe.gguf")
+# llama.cpp loads experts in a Refact file, but its graph has no place for them.
+_NOT_A_MODEL = "refact-moe.gguf"
+
+
+def main() -> None:
+    """Ask for every graph and write them."""
+    with Oracle() as oracle, TemporaryDirectory() as folder:
+        graphs = [one for name in _names() for one in recorded(oracle, Path(folder), name)]
+    origin = f"xllamacpp {version('xllamacpp')}, {datetime.now(UTC).date()}"
+    text = json.dumps({"origin": origin, "graphs": graphs})
+    RECORD.write_bytes(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME))
+
+
+def _names() -> list[str]:
+    found = {row["cmd"].split()[2] for row in rows("truth_architectures")}
+    return sorted(found - {_NOT_A_MODEL})
+
+
+def recorded(oracle: Oracle, folder: Path, name: str) -> list[dict[str, Any]]:
+    """Graphs of one model; without scales where ours differs with them."""
+    model = tiny_model(name)
+    whole = list(_graphs(oracle, folder, name, model))
+    if not any(one["differs"] for one in whole):
+        return whole
+    return list(_graphs(oracle, folder, name, without_scales(model)))
+
+
+def _graphs(oracle: Oracle, folder: Path, name: str, model: ModelFile) -> Iterator[dict[str, Any]]:
+    path = folder / name
+    _write_sparse(path, tiny_content(name), model)
+    embeds = any(
+        "--embedding" in row["cmd"] for row in rows("truth_architectures") if name in row["cmd"]
+    )
+    contexts = (*_CONTEXTS, *_EMBEDDINGS) if embeds or name in _EMBEDDED_TOO else _CONTEXTS
+    for context in contexts:
+        command = f"llama-server -m {name} {context} --no-repack"
+        asked = batches(model, command)
+        argv = command.replace(name, str(path)).split()
+        answer = oracle.graphs(argv, [(one.tokens, one.sequences, one.outputs) for one in asked])
+        for batch, found in zip(asked, answer or (), strict=False):
+            theirs = their_lines(model, found)
+            yield {
+                "model": name,
+                "has_scales": model is tiny_model(name),
+                "command": command,
+                "batch": [batch.tokens, batch.sequences, batch.outputs],
+                "lines": theirs,
+                "differs": differences(our_lines(model, command, batch), theirs),
+            }
+
+
+def _write_sparse(path: Path, content: bytes, model: ModelFile) -> None:
+    """A file with this header, tensors that the model lacks left out, over a hole for the data."""
+    first = _string(model.tensors[0].name)
+    count = struct.pack("<Q", len(model.tensors))
+    head, offset = content[:8] + count + content[16 : content.index(first)], 0
+    for tensor in model.tensors:
+        shape = tensor.shape
+        head += _string(tensor.name) + struct.pack(f"<I{len(shape)}Q", len(shape), *shape)
+        head += struct.pack("<IQ", tensor.type.ggml_id, offset)
+        offset += tensor.data_bytes + -tensor.data_bytes % _ALIGNMENT
+    head += bytes(-len(head) % _ALIGNMENT)
+    with path.open("wb") as file:
+        file.write(head)
+        file.truncate(len(head) + offset)
+
+
+def _string(text: str) -> bytes:
+    return struct.pack("<Q", len(text.encode())) + text.encode()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Every tensor of our graphs is that of the real llama.cpp: operation, layout, operands, place.
+
+The record was asked from the pinned wheel, see ``tests/llamacpp/record_graphs.py``. The wheel is
+newer than the build whose bytes ours equals; where that shows, the difference itself must stay.
+"""
+
+from collections import defaultdict
+from typing import Any
+
+import pytest
+
+from packer.memory.compute_graphs.context import Batch
+from tests.graph_facts import differences, our_lines, record, without_scales
+from tests.memory_truth import tiny_model
+
+_EARLIER_ROWS = "newer builds take the wanted rows before the last feed-forward network"
+_FLAT_STATES = "llama.cpp looks at several sequences' states as one row; we at a row for each"
+
+DIFFERENT = {
+    "bailingmoe3-moe.gguf": _EARLIER_ROWS,
+    "cohere2moe-moe.gguf": _EARLIER_ROWS,
+    "gpt-oss-moe.gguf": _EARLIER_ROWS,
+    "grok-moe.gguf": "newer builds cap scores, so that one of them has no flash attention",
+    "hy_v3-moe.gguf": _EARLIER_ROWS,
+    "kimi-linear-moe.gguf": _FLAT_STATES,
+    "mimo2-moe.gguf": "newer builds let the last block's result leave the graph",
+    "minimax-01-moe.gguf": _FLAT_STATES,
+    "modern-bert-dense.gguf": "geglu_erf is its activation, as large as swiglu; ranks by the mean",
+    "nemotron_h-dense.gguf": _EARLIER_ROWS,
+    "nemotron_h_moe-dense.gguf": _EARLIER_ROWS,
+    "qwen35-dense.gguf": _EARLIER_ROWS,
+    "qwen35moe-moe.gguf": _EARLIER_ROWS,
+    "qwen3next-moe.gguf": _EARLIER_ROWS,
+}
+"""Files some of whose graphs differ, and how."""
+
+GRAPHS: dict[str, list[dict[str, Any]]] = defaultdict(list)
+for _one in record():
+    GRAPHS[_one["model"]].append(_one)
+
+
+@pytest.mark.parametrize("name", sorted(GRAPHS))
+def test_graphs_are_those_of_llamacpp(name: str) -> None:
+    whole = tiny_model(name)
+    bare = without_scales(whole)
+    for one in GRAPHS[name]:
+        model = whole if one["has_scales"] else bare
+        ours = our_lines(model, one["command"], Batch(*one["batch"]))
+        assert differences(ours, one["lines"]) == one["differs"], one["command"]
+
+
+def test_only_named_files_differ() -> None:
+    assert {one["model"] for one in record() if one["differs"]} == DIFFERENT.keys()
