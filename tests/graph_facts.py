@@ -130,6 +130,8 @@ def their_lines(model: ModelFile, rows: Iterable[Sequence[Any]]) -> list[str]:
 
 def differences(ours: Sequence[str], theirs: Sequence[str]) -> list[str]:
     """Lines that only one has, ours with a minus before them, and where they stand."""
+    if ours == theirs:
+        return []
     return list(difflib.unified_diff(ours, theirs, lineterm="", n=0))[2:]
 
 

@@ -86,9 +86,14 @@ def tiny_model(name: str) -> ModelFile:
     return _packed_model("architectures.tar.xz", name)
 
 
-def tiny_content(name: str) -> bytes:
-    """The header itself of a file that ``tiny_model`` reads."""
-    return _archive("architectures.tar.xz")[name]
+def tiny_content(name: str) -> bytes | None:
+    """The header itself of a file that ``tiny_model`` reads; None if there is no such file."""
+    return _archive("architectures.tar.xz").get(name)
+
+
+def tiny_or_catalogue_model(name: str) -> ModelFile:
+    """Model file that rows of ``truth_architectures`` name, or else those of the catalogue."""
+    return catalogue_model(name) if tiny_content(name) is None else tiny_model(name)
 
 
 def catalogue_model(name: str) -> ModelFile:

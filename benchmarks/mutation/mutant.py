@@ -6,7 +6,6 @@ Left out by rule, wherever they stand:
 * ``is`` for ``==`` and back: enumeration members, None and small integers are the same object;
 * ``strict=True`` of ``zip`` and ``frozen=True`` of a dataclass: they guard programmers, not users;
 * decorators and sizes of caches: the answer is the same, only later;
-* where in a tensor a view of a graph begins: bytes depend on how much is seen, and how it lies;
 * ``*`` and ``/`` between parameters, which are no operators;
 * what does not compile, and what compiles to the same program.
 """
@@ -98,8 +97,6 @@ def _silent_places(tree: ast.Module) -> Iterator[tuple[_Place, _Place]]:
             silent += [one for one in node.decorator_list if _name(one) in _CACHES]
         elif isinstance(node, ast.arg | ast.AnnAssign):
             silent.append(node.annotation)
-        elif isinstance(node, ast.Call) and _name(node) == "view":
-            silent += [*node.args[3:], *(one.value for one in node.keywords if one.arg == "offset")]
         elif isinstance(node, ast.keyword) and node.arg in _GUARDS:
             silent += [node.value] if ast.unparse(node.value) == "True" else []
         for one in filter(None, silent):

@@ -10,6 +10,7 @@ import lzma
 import struct
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,7 +26,8 @@ from tests.graph_facts import (
     without_scales,
 )
 from tests.llamacpp.oracle import Oracle
-from tests.memory_truth import rows, tiny_content, tiny_model
+from tests.memory_truth import rows, tiny_content, tiny_or_catalogue_model
+from tests.sparse_models import write_sparse_model
 
 _ALIGNMENT = 32
 _CONTEXTS = (
@@ -40,7 +42,16 @@ _EMBEDDINGS = (
     "-c 512 -np 1 -b 32 -ub 32 -fa on --embedding --pooling none",
     "-c 1024 -np 2 -b 64 -ub 64 -fa off --reranking",
 )
-_EMBEDDED_TOO = ("llama-dense.gguf", "qwen3-dense.gguf", "gpt-oss-moe.gguf")
+_OF_CATALOGUE = (
+    "bge-large-en-v1.5-F16.gguf",
+    "bge-reranker-v2-m3-Q8_0.gguf",
+    "gemma-3n-e2b-Q4_K_M.gguf",
+    "gemma-4-e2b-Q4_K_M.gguf",
+    "nomic-embed-text-v1.5-F16.gguf",
+    "qwen3-next-80b-a3b-Q4_K_M.gguf",
+)
+"""Files of architectures without a tiny model, and some that do more than those."""
+_EMBEDDED_TOO = {"llama-dense.gguf", "qwen3-dense.gguf", "gpt-oss-moe.gguf"}
 # llama.cpp loads experts in a Refact file, but its graph has no place for them.
 _NOT_A_MODEL = "refact-moe.gguf"
 
@@ -56,12 +67,12 @@ def main() -> None:
 
 def _names() -> list[str]:
     found = {row["cmd"].split()[2] for row in rows("truth_architectures")}
-    return sorted(found - {_NOT_A_MODEL})
+    return [*sorted(found - {_NOT_A_MODEL}), *_OF_CATALOGUE]
 
 
 def recorded(oracle: Oracle, folder: Path, name: str) -> list[dict[str, Any]]:
     """Graphs of one model; without scales where ours differs with them."""
-    model = tiny_model(name)
+    model = tiny_or_catalogue_model(name)
     whole = list(_graphs(oracle, folder, name, model))
     if not any(one["differs"] for one in whole):
         return whole
@@ -70,13 +81,16 @@ def recorded(oracle: Oracle, folder: Path, name: str) -> list[dict[str, Any]]:
 
 def _graphs(oracle: Oracle, folder: Path, name: str, model: ModelFile) -> Iterator[dict[str, Any]]:
     path = folder / name
-    _write_sparse(path, tiny_content(name), model)
-    embeds = any(
-        "--embedding" in row["cmd"] for row in rows("truth_architectures") if name in row["cmd"]
-    )
-    contexts = (*_CONTEXTS, *_EMBEDDINGS) if embeds or name in _EMBEDDED_TOO else _CONTEXTS
+    content = tiny_content(name)
+    if content is None:
+        write_sparse_model(path, model)
+    else:
+        _write_tiny(path, content, model)
+    # Real models have many blocks: less of them is recorded.
+    most = 4 if content is not None else 2
+    contexts = [*_CONTEXTS[:most], *(_EMBEDDINGS[:most] if name in _embedding_models() else ())]
     for context in contexts:
-        command = f"llama-server -m {name} {context} --no-repack"
+        command = f"llama-server -m {name} {context} --no-repack --load-mode none"
         asked = batches(model, command)
         argv = command.replace(name, str(path)).split()
         answer = oracle.graphs(argv, [(one.tokens, one.sequences, one.outputs) for one in asked])
@@ -84,7 +98,7 @@ def _graphs(oracle: Oracle, folder: Path, name: str, model: ModelFile) -> Iterat
             theirs = their_lines(model, found)
             yield {
                 "model": name,
-                "has_scales": model is tiny_model(name),
+                "has_scales": model is tiny_or_catalogue_model(name),
                 "command": command,
                 "batch": [batch.tokens, batch.sequences, batch.outputs],
                 "lines": theirs,
@@ -92,7 +106,14 @@ def _graphs(oracle: Oracle, folder: Path, name: str, model: ModelFile) -> Iterat
             }
 
 
-def _write_sparse(path: Path, content: bytes, model: ModelFile) -> None:
+@cache
+def _embedding_models() -> set[str]:
+    """Files whose graphs are asked for embeddings too."""
+    asked = (*rows("truth_architectures"), *rows("truth_catalogue"))
+    return {r["cmd"].split()[2] for r in asked if "--embedding" in r["cmd"]} | _EMBEDDED_TOO
+
+
+def _write_tiny(path: Path, content: bytes, model: ModelFile) -> None:
     """A file with this header, tensors that the model lacks left out, over a hole for the data."""
     first = _string(model.tensors[0].name)
     count = struct.pack("<Q", len(model.tensors))

@@ -10,6 +10,8 @@ from typing import Any
 
 _FLAG_INPUT, _FLAG_OUTPUT = 1, 2
 _DIMENSIONS, _MOST_SOURCES = 4, 10
+_NO_ALLOC = 76
+"""Where llama_model_params says that nothing is loaded; checked by ``no_alloc`` of the default."""
 
 
 class _Tensor(ctypes.Structure):
@@ -53,6 +55,7 @@ def reserved_graphs(
     reserve.restype = ctypes.c_void_p
     reserve.argtypes = [ctypes.c_void_p, *[ctypes.c_uint32] * 3]
     library.llama_free.argtypes = library.llama_model_free.argtypes = [ctypes.c_void_p]
+    model_parameters.content[_NO_ALLOC] = True
     model = load(path.encode(), model_parameters)
     context = model and start(model, context_parameters)
     if not context:

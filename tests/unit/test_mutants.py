@@ -50,18 +50,6 @@ def test_what_no_test_can_tell_is_left_out(tmp_path: Path) -> None:
     assert not any("==" in text or "strict=False" in text for _, text in changes)
 
 
-def test_where_a_view_begins_is_left_out(tmp_path: Path) -> None:
-    lines = (
-        "a = graph.view(b, (c, 3), (4,), 5)",
-        "d = graph.view(b, (c, 6), offset=7 * c)",
-        "e = graph.reshape(b, 8, 9, 10)",
-    )
-    (tmp_path / "view.py").write_text("\n".join(lines))
-    changed = {one.changed for one in chosen(["view.py"], 0, 1, tmp_path)[0]}
-    assert len(changed) == 2 * (1 + 1 + 1 + 3)
-    assert all(", 5)" in one and "offset=7 * c)" in one for one in changed)
-
-
 def test_a_sample_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
     made(tmp_path)
     samples = [chosen(["module.py"], 5, seed, tmp_path)[0] for seed in (1, 1, 2)]
@@ -90,6 +78,14 @@ def test_the_smallest_statement_decides_who_reaches_a_mutant(tmp_path: Path) -> 
     assert tests_at(6) == ["quick", "slow"]
     assert reach.runs_at_import(Mutant("module.py", "", 0, 6, 0), tmp_path)
     assert not reach.runs_at_import(Mutant("module.py", "", 0, 8, 0), tmp_path)
+
+
+def test_every_function_has_its_turn(tmp_path: Path) -> None:
+    made(tmp_path)
+    seconds = {"f[a]": 1.0, "f[b]": 1.5, "f[c]": 1.2, "g": 3.0, "h[a]": 2.0, "h[b]": 2.5}
+    reach = Reach(tests={"module.py": {8: set(seconds)}}, seconds=seconds, most_seconds=9.0)
+    tests = reach.tests_of(Mutant("module.py", "", 0, 8, 0), tmp_path)
+    assert tests == ["f[a]", "h[a]", "g", "f[c]"]
 
 
 def test_a_child_answers_dies_or_takes_too_long(capfd: pytest.CaptureFixture[str]) -> None:
