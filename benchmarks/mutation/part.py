@@ -102,7 +102,7 @@ PARTS = {
         ),
         # Each set is a model of its own, and often the only one whose graph has a line.
         most_parameters=1000,
-        most_seconds=20.0,
+        most_seconds=12.0,
     ),
     "rollout": Part(
         ("packer/plan/rollout/*.py",),

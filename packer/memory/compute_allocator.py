@@ -102,11 +102,10 @@ class _Buffer:
                 holes[index] += size
                 self._join(index)
                 return
+            # No hole before this one ends here: it would have been found.
             if address + size == start:
                 starts[index] = address
                 holes[index] += size
-                if index:
-                    self._join(index - 1)
                 return
         # Empty blocks can leave the list out of order; llama.cpp stops at the first larger one.
         index = 0

@@ -50,8 +50,8 @@ class WeightTable:
             a card and on the host.
         fixed: Device → bytes that stay there whatever the split.
         copied_on_card, copied_on_host: Tensors of which each device holds a copy.
-        second_copy_on_card: Output's copy of the embedding, when the output is on a card.
-        second_copy_on_host: The same when it is on the host; 0 if one copy serves both.
+        second_copy: Output's copy of the embedding, when the output is on a card; on the host one
+            copy serves both.
     """
 
     card_ends: tuple[int, ...]
@@ -59,8 +59,7 @@ class WeightTable:
     fixed: tuple[tuple[int, int], ...]
     copied_on_card: int
     copied_on_host: int
-    second_copy_on_card: int
-    second_copy_on_host: int
+    second_copy: int
 
 
 def weight_bytes(
@@ -139,9 +138,8 @@ def _add_copies(
             copied = table.copied_on_host if device == HOST else table.copied_on_card
             held[device] = held.get(device, 0) + copied
     output = layers[-1]
-    second = table.second_copy_on_host if output == HOST else table.second_copy_on_card
-    if second:
-        held[output] = held.get(output, 0) + second
+    if table.second_copy and output != HOST:
+        held[output] = held.get(output, 0) + table.second_copy
 
 
 def _devices_with_rope_factors(layers: Sequence[int], sizes: HyperParameters) -> set[int]:
@@ -251,7 +249,7 @@ def _table(
     card, host = [0] * (block_count + 1), [0] * (block_count + 1)
     fixed = {HOST: 0}
     copied = [0, 0]
-    second = [0, 0]
+    second = 0
     for tensor in placed:
         device = overridden_device(tensor.name, patterns)
         if tensor.is_second_copy and (device is not None or tensor.layer == HOST):
@@ -263,7 +261,7 @@ def _table(
         elif tensor.is_on_every_device:
             copied = [copied[0] + tensor.on_card, copied[1] + tensor.on_host]
         elif tensor.is_second_copy:
-            second = [tensor.on_card, 0]
+            second = tensor.on_card
         else:
             card[tensor.layer] += tensor.on_card
             host[tensor.layer] += tensor.on_host
@@ -273,6 +271,5 @@ def _table(
         fixed=tuple(fixed.items()),
         copied_on_card=copied[0],
         copied_on_host=copied[1],
-        second_copy_on_card=second[0],
-        second_copy_on_host=second[1],
+        second_copy=second,
     )

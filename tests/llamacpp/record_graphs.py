@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from packer.domain.model import ModelFile
+from packer.memory.hyperparameters import read_hyperparameters
 from tests.graph_facts import (
     RECORD,
     batches,
@@ -36,6 +37,7 @@ _CONTEXTS = (
     "-c 512 -np 1 -b 32 -ub 32 -ctk q8_0 -ctv q8_0 -fa on",
     "-c 3072 -np 3 -b 60 -ub 60 -fa off --swa-full",
 )
+_ROLLING_BACK = "-c 1536 -np 3 -b 96 -ub 48 -fa on --spec-type draft-eagle3 --spec-draft-n-max 2"
 _EMBEDDINGS = (
     "-c 1024 -np 2 -b 64 -ub 64 -fa on --embedding --pooling mean",
     "-c 1024 -np 4 -b 64 -ub 64 -fa off --embedding --pooling cls",
@@ -89,6 +91,8 @@ def _graphs(oracle: Oracle, folder: Path, name: str, model: ModelFile) -> Iterat
     # Real models have many blocks: less of them is recorded.
     most = 4 if content is not None else 2
     contexts = [*_CONTEXTS[:most], *(_EMBEDDINGS[:most] if name in _embedding_models() else ())]
+    if read_hyperparameters(model).rules.has_rollback:
+        contexts.append(_ROLLING_BACK)
     for context in contexts:
         command = f"llama-server -m {name} {context} --no-repack --load-mode none"
         asked = batches(model, command)

@@ -5,10 +5,12 @@ from dataclasses import replace
 import pytest
 
 from packer.domain.model import ModelFile, Tensor
-from packer.memory.compute_blocks import BlockChoice, choose_blocks
+from packer.domain.quantization import ELEMENT_TYPES_BY_NAME
+from packer.memory.compute_blocks import BlockChoice, block_kinds, choose_blocks
 from tests.memory_models import F16, MadeUp
 
 HOST = 9
+BF16 = ELEMENT_TYPES_BY_NAME["bf16"]
 
 
 def windowed(layers: int, period: int) -> ModelFile:
@@ -99,6 +101,18 @@ def test_blocks_elsewhere_are_no_repetition() -> None:
 def test_a_block_with_a_weight_elsewhere_is_its_own_kind() -> None:
     found = chosen(MadeUp(layers=8).file(), 2, overridden=("blk.4.ffn_up.weight",))
     assert (found.blocks, found.repeats) == ((0, 1, 4, 5, 6, 7), ((1, 0),))
+
+
+def test_types_of_norms_are_seen_those_of_matrices_are_not() -> None:
+    model = MadeUp(layers=2, matrix="q8_0").file()
+
+    def print_with(name: str) -> int:
+        kinds = [replace(t, type=BF16) if t.name == name else t for t in model.tensors]
+        return block_kinds(replace(model, tensors=tuple(kinds))).shape_print
+
+    own = block_kinds(model).shape_print
+    assert print_with("blk.1.attn_norm.weight") != own
+    assert print_with("blk.1.ffn_up.weight") == own
 
 
 def test_tensors_beyond_the_last_block_are_no_block() -> None:

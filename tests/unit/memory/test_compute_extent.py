@@ -34,14 +34,23 @@ def formulas() -> st.SearchStrategy[Formula]:
             lambda a, b, c: (a - 1) * (b + 1) + (1 if c - 1 else 2),
             lambda a, b, c: sum(range(a % 7)) + len([b] * (c % 5)),
             lambda a, b, c: 1000 - a if a >= b else 1000 // c,
+            lambda a, b, c: (a * b + 5) // (b + c) + (a + 5) % 7,
+            lambda a, b, c: (6 * a * c + 4 * c) // (2 * c) - (a * b + c) // (a * b + c),
+            lambda a, b, c: (32 * a + 13) // 32 + 1000 % b + (b + 3) * (a - c),
         ]
     )
+
+
+def value_of(size: int) -> int:
+    """Value of a size, without fixing it."""
+    return size.value if isinstance(size, Extent) else size
 
 
 def program(formula: Formula, values: tuple[int, ...]) -> tuple[Program, int]:
     """A program with one block of the formula's size, and that size."""
     symbols = Symbols(values)
     size = formula(*(symbols.extent(number) for number in range(3)))
+    assert value_of(size) == formula(*values)
     lifetimes = Lifetimes((((0, 0, 0, 0),),), ((size, 1),), ())
     return Program(symbols, lifetimes, ()), formula(*values)
 

@@ -23,6 +23,11 @@ def test_automatic_slots_are_four_and_share_one_cache() -> None:
     assert (context.slots, context.streams, context.cells_per_slot) == (4, 1, 8192)
 
 
+def test_no_slots_are_one() -> None:
+    context = resolved(context_size=8192, slots=0)
+    assert (context.slots, context.is_unified) == (1, False)
+
+
 def test_given_slots_split_the_context() -> None:
     context = resolved(context_size=32768, slots=4)
     assert (context.streams, context.cells_per_slot, context.context_cells) == (4, 8192, 32768)

@@ -116,8 +116,10 @@ def test_speculation_without_what_drafts_is_refused(options: dict[str, Any]) -> 
         second(TARGET, None, **options)
 
 
-def growth(options: ServerOptions, *, feeds_nextn: bool, is_draft: bool) -> int:
-    sizes = MadeUp().sizes()
+def growth(
+    options: ServerOptions, *, feeds_nextn: bool, is_draft: bool, vocabulary: int = 1000
+) -> int:
+    sizes = MadeUp(vocabulary=vocabulary).sizes()
     context = resolve_context(sizes, options)
     return output_growth_bytes(sizes, context, feeds_nextn=feeds_nextn, is_draft=is_draft)
 
@@ -135,6 +137,7 @@ def test_the_output_buffer_grows_with_use() -> None:
     assert growth(plain, feeds_nextn=False, is_draft=False) == 0
     assert growth(plain, feeds_nextn=True, is_draft=False) == 4 * 2048 * 256
     assert growth(plain, feeds_nextn=True, is_draft=True) == 4 * 2 * (256 + 3 * 1000 + 1)
+    assert growth(plain, feeds_nextn=True, is_draft=True, vocabulary=999) == 4 * 2 * 3254
     assert growth(plain, feeds_nextn=False, is_draft=True) == 0
     embedding = ServerOptions(slots=2, embedding=True)
     assert growth(embedding, feeds_nextn=False, is_draft=False) == 4 * 510 * 1256

@@ -39,6 +39,11 @@ def test_embedding_stays_and_the_rest_goes_to_the_card() -> None:
     assert held == {HOST: EMBEDDING, 0: EMBEDDING + NORM + 4 * BLOCK}
 
 
+def test_an_odd_number_of_blocks_is_all_there() -> None:
+    held = weight_bytes(MadeUp(layers=3).file(), (HOST, 0, 0, 0))
+    assert held == {HOST: EMBEDDING + BLOCK, 0: EMBEDDING + NORM + 2 * BLOCK}
+
+
 def test_a_tied_embedding_is_held_twice_only_with_the_output_on_a_card() -> None:
     model = MadeUp(is_tied=True).file()
     assert weight_bytes(model, ALL_ON_CARD)[0] == EMBEDDING + NORM + 4 * BLOCK

@@ -1,0 +1,38 @@
+"""Where graphs find weights, and how many tokens and rows they are reserved for."""
+
+from packer.domain.server_options import ServerOptions
+from packer.memory.compute_context import (
+    one_sequence_batch,
+    prompt_batch,
+    single_batch,
+    weight_homes,
+)
+from packer.memory.layer_split import HOST
+from packer.memory.resolution import resolve_context
+from tests.memory_models import MadeUp
+
+
+def test_the_output_layer_reads_its_own_copy_of_a_tied_embedding() -> None:
+    made = MadeUp(is_tied=True)
+    home = weight_homes(made.file(), made.sizes(), ServerOptions(), (2, 0, 0, 1, 1), {HOST: 2})
+    assert home("token_embd.weight", -1) == 2
+    assert home("token_embd.weight", 0) == 2
+    assert home("token_embd.weight", 4) == 1
+    assert [home(f"blk.{block}.ffn_up.weight", block) for block in range(4)] == [2, 0, 0, 1]
+
+
+def test_batches_of_a_context() -> None:
+    options = ServerOptions(context_size=4096, slots=3, ubatch_size=100)
+    context = resolve_context(MadeUp().sizes(), options)
+    prompt, one = prompt_batch(context, "b11434"), one_sequence_batch(context)
+    assert (prompt.tokens, prompt.sequences, prompt.outputs) == (102, 3, 3)
+    assert prompt.tokens_per_sequence == 34
+    assert (one.tokens, one.sequences, one.outputs) == (100, 1, 3)
+    single = single_batch(context)
+    assert (single.tokens, single.sequences, single.outputs) == (3, 3, 3)
+
+
+def test_older_builds_reserve_every_output() -> None:
+    context = resolve_context(MadeUp().sizes(), ServerOptions(context_size=4096, slots=2))
+    outputs = {b: prompt_batch(context, b).outputs for b in ("b9499", "b9500", "b9501", "custom")}
+    assert outputs == {"b9499": 512, "b9500": 2, "b9501": 2, "custom": 2}
