@@ -152,7 +152,7 @@ def _demand_prices(relaxation: Relaxation, prices: IntegerPrices) -> tuple[int, 
     if not len(columns):
         return (0,) * len(relaxation.instance.items)
     t = columns.node_type
-    kind: type = np.int64 if _fits_machine_integers(relaxation, prices) else object
+    kind: type = np.int64 if fits_machine_integers(relaxation, prices) else object
     capacity: NDArray[Any] = np.array(prices.capacity, dtype=kind)
     node: NDArray[Any] = np.array(prices.node, dtype=kind).reshape(len(prices.capacity), -1)
     paid = (columns.load.astype(kind) * capacity[t]).sum(axis=1)
@@ -173,7 +173,8 @@ def _demand_prices(relaxation: Relaxation, prices: IntegerPrices) -> tuple[int, 
     )
 
 
-def _fits_machine_integers(relaxation: Relaxation, prices: IntegerPrices) -> bool:
+def fits_machine_integers(relaxation: Relaxation, prices: IntegerPrices) -> bool:
+    """Whether no replica can pay 2**62 or more: the dearest of every row together stay below."""
     columns = relaxation.columns
     most = sum(
         int(columns.load[:, d].max()) * max(row[d] for row in prices.capacity)
@@ -187,5 +188,6 @@ def _fits_machine_integers(relaxation: Relaxation, prices: IntegerPrices) -> boo
         price * int(numerators.max())
         for price, numerators in zip(prices.functions, relaxation.numerators, strict=True)
     )
-    most += sum(price * 64 for price in prices.spread_gpu.values())
+    widest = int(columns.width.max())
+    most += sum(price * widest for price in prices.spread_gpu.values())
     return most + sum(prices.spread_node.values()) < 2**62

@@ -152,11 +152,10 @@ class Relaxation:
             self._spread_node[i, t].SetCoefficient(variable, 1)
 
     def _add_to_function_rows(self, c: int, variable: pywraplp.Variable) -> None:
-        t = int(self.columns.node_type[c])
         for row, one, numerators in zip(
             self._function_rows, self.functions, self.numerators, strict=True
         ):
-            if one.node_type == t and numerators[c]:
+            if numerators[c]:
                 row.SetCoefficient(variable, numerators[c] / one.function.denominator)
 
     def add_function(self, one: FunctionRow) -> None:

@@ -112,6 +112,9 @@ def test_parse_whole() -> None:
     assert parse_whole("1.5Ki") == 1536
     with pytest.raises(InvalidQuantity, match=r"1\.5 is not a whole number"):
         parse_whole("1.5")
+    assert parse_whole("-1.5Ki") == -1536
+    with pytest.raises(InvalidQuantity, match=r"-1\.5 is not a whole number"):
+        parse_whole("-1.5")
 
 
 @pytest.mark.parametrize(

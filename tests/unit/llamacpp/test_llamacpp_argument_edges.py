@@ -250,6 +250,7 @@ def test_the_projector_and_its_device() -> None:
     )
     read = options("-mm p.gguf -mmdev none")
     assert (read.projector_device, read.projector_offload) == (None, False)
+    assert options("-mm p.gguf -mmdev vulkan0").projector_device == "vulkan0"
     assert options("-mmu https://h/p.gguf").projector == "https://h/p.gguf"
     assert options("").projector is None
 
@@ -346,6 +347,14 @@ def test_an_empty_command_line_has_no_place() -> None:
     assert parse_arguments(["C:/llama-server.exe", "-m", "x"]).program == "llama-server"
 
 
+@pytest.mark.parametrize("line", ["llama-server", "llama-server -c 5"])
+def test_a_missing_model_is_told_at_the_program(line: str) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        parse_arguments(line.split())
+    (only,) = raised.value.problems
+    assert (only.code, only.where) == ("P0406", Location("command line", 1, 1, line, 12))
+
+
 def test_problems_of_variables_come_first_and_the_rest_from_left_to_right() -> None:
     environment = {"LLAMA_ARG_BATCH": "x", "LLAMA_ARG_CTX_SIZE": "y"}
     found = problems("--nonsense -c z -fit", environment)
@@ -369,6 +378,10 @@ def test_words_that_no_flag_takes() -> None:
     assert len(problems("--nonsense 5 6")) == 2
     assert len(problems("--nonsense")) == 1
     assert len(problems("--nonsense +5")) == 1
+    with pytest.raises(InvalidInput) as raised:
+        parse_arguments(["llama-server", "--nonsense", "5", "-m", "x.gguf"])
+    (only,) = raised.value.problems
+    assert only.title == "llama-server has no flag --nonsense"
 
 
 def test_a_missing_value_does_not_swallow_the_next_flag() -> None:
@@ -425,6 +438,19 @@ def test_variables_of_switches_with_an_opposite() -> None:
         assert options("", {"LLAMA_ARG_KV_OFFLOAD": word}).kv_offload is True
     (only,) = problems("", {"LLAMA_ARG_KV_OFFLOAD": "no"})
     assert only.title == "LLAMA_ARG_KV_OFFLOAD cannot be 'no'"
+
+
+@pytest.mark.parametrize(
+    ("variable", "field"),
+    [
+        ("LLAMA_ARG_NO_KV_OFFLOAD", "kv_offload"),
+        ("LLAMA_ARG_NO_MMPROJ_OFFLOAD", "projector_offload"),
+        ("LLAMA_ARG_NO_REPACK", "repack"),
+    ],
+)
+def test_variables_that_switch_off_by_being_there(variable: str, field: str) -> None:
+    assert getattr(options(""), field) is True
+    assert getattr(options("", {variable: ""}), field) is False
 
 
 def test_variables_of_another_program_or_of_none_are_not_read() -> None:

@@ -86,6 +86,17 @@ def test_what_holds_is_accepted(kind: str, bound: int) -> None:
     assert verify_solution(document, solution(document, kind)) == Verdict(3, bound)
 
 
+@pytest.mark.parametrize("kind", ["dff", "search"])
+def test_names_may_be_written_in_any_script(kind: str) -> None:
+    document = single_cards(problem())
+    document["items"][0]["name"] = document["constraints"][0]["items"][0] = "größe-模型"
+    document["node_types"][0]["zones"] = {"süd": 1, "東": 3}
+    answer = solution(document, kind)
+    for one in answer["placed"]:
+        one["item"] = "größe-模型"
+    assert verify_solution(document, answer) == Verdict(3, 3)
+
+
 def test_bounds_of_patterns_are_accepted() -> None:
     document = single_cards(problem())
     del document["node_types"][0]["gpu_caps"]

@@ -71,6 +71,18 @@ def test_spread_is_paid_by_its_item_on_its_type_for_every_card() -> None:
     assert linear_bound(problem, certificate(tree, 10, FUNCTIONS)) == 0
 
 
+@pytest.mark.parametrize("priced", [0, 1])
+def test_rows_of_one_node_type_earn_on_that_type_alone(priced: int) -> None:
+    """Six cards and three nodes of one type, two and one of the other, where nothing is paid."""
+    spread = item("x", 5, alternative([2]), max_per_gpu=3, max_per_node=4)
+    problem = instance([node_type("a", count=3), node_type("b")], [spread])
+    prices = {"spread_gpu": [[0, priced, 23]], "spread_node": [[0, priced, 29]], "functions": [31]}
+    cards, nodes = (6, 2)[priced], (3, 1)[priced]
+    value = cards * (1 - 23 * 3 - 31 * 10) - nodes * 29 * 4
+    tree = leaf(2, demand=[0], value=value, **prices)
+    assert linear_bound(problem, certificate(tree, 1, [[priced, 0, "mt", 3]])) == 0
+
+
 def simple(count: int = 3, **node_changes: Any) -> Document:
     """Replicas of six on cards of ten."""
     nodes = node_type(**({"count": 3} | node_changes))
@@ -214,8 +226,12 @@ def test_a_branch_may_not_widen_what_an_outer_one_narrowed() -> None:
         ({"capacity": [[0], [0]]}, "rows per type"),
         ({"node": []}, "rows per type"),
         ({"capacity": [[0, 0]]}, "dims"),
+        ({"capacity": [[]]}, "dims"),
         ({"node": [[]]}, "dims"),
+        ({"node": [[0, 0]]}, "dims"),
         ({"gpu_node": [0, 0]}, "rows per type"),
+        ({"gpu_node": []}, "rows per type"),
+        ({"node_gpu": [0, 0]}, "rows per type"),
         ({"node_gpu": []}, "rows per type"),
         ({"gpu_node": [0, 0], "node_gpu": [0, 0]}, "rows per type"),
         ({"gpu_node": [], "node_gpu": []}, "rows per type"),
@@ -327,6 +343,7 @@ def test_unequal_cards_take_the_shares_in_any_order(shares: Any, fits: bool) -> 
         ("ccm", 3, 5, 3, 6),
         ("ccm", 3, 6, 4, 6),
         ("ccm", 3, 8, 6, 6),
+        ("ccm", 2, 6, 6, 10),
         ("ccm", 5, 5, 2, 4),
         ("ccm", 4, 3, 0, 4),
     ],

@@ -27,6 +27,15 @@ def test_what_cards_cannot_earn_must_be_paid() -> None:
     assert pattern_value(problem(), certificate([1, 0], [1])) == 1
 
 
+def test_cards_of_nodes_that_are_gone_earn_nothing() -> None:
+    document = problem()
+    document["node_types"][0] |= {"count": 2, "unavailable": [1]}
+    # 38 - 2 · 4, in tens.
+    assert pattern_value(document, certificate([10, 4], [14])) == 3
+    document["node_types"][0] |= {"count": 3, "unavailable": [0, 2]}
+    assert pattern_value(document, certificate([10, 4], [14])) == 3
+
+
 def test_cards_never_owe() -> None:
     """What one type earns less than its cost takes nothing from the bound."""
     cheap = node_type("b", gpu_cap=[3], gpu_price=2, count=2)
@@ -86,6 +95,8 @@ def test_the_least_share_that_is_allowed_counts() -> None:
     assert pattern_value(document, certificate([1], [2, 5], 1)) == 7
     ways[0]["gpu_types"] = ways[1]["gpu_types"] = ["C"]
     assert pattern_value(document, certificate([1], [0, 5], 1)) == 9
+    types[0]["gpu_cap"] = [11]
+    assert pattern_value(document, certificate([1], [0, 5], 1)) == 9
 
 
 def test_the_largest_card_of_a_node_counts_for_all() -> None:
@@ -139,3 +150,5 @@ def test_nothing_to_place_and_nothing_to_pay() -> None:
     assert pattern_value(instance([node_type()], []), certificate([], [0])) == 0
     free = problem(gpu_price=0) | {"objective": "gpu_price"}
     assert pattern_value(free, certificate([10, 0], [10])) == 0
+    crowded = problem(7, gpu_price=0) | {"objective": "gpu_price"}
+    assert pattern_value(crowded, certificate([10, 0], [10])) == 1  # in ones

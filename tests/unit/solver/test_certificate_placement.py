@@ -90,6 +90,7 @@ def test_a_node_holds_its_capacity() -> None:
         (placed("x", [0], node=1), "node is unavailable"),
         (placed("x", []), "distinct GPUs"),
         (placed("x", [0, 1]), "distinct GPUs"),
+        (placed("x", [0, 0]), "distinct GPUs"),
         (placed("x", [0, 0], alt=1), "distinct GPUs"),
         (placed("x", [0], alt=-1), "index"),
     ],

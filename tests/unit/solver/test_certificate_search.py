@@ -68,6 +68,14 @@ def test_shares_of_one_replica_lie_on_distinct_cards() -> None:
     assert least(problem(item("x", 1, alternative([1], [2])))) == 2
 
 
+def test_a_replica_makes_no_room_for_others() -> None:
+    """Three cards hold three sixes, whatever the three beside them does."""
+    three, sixes = item("x", 1, alternative([3])), item("y", 3, alternative([6]))
+    assert possible(problem(three, sixes, gpus=3))
+    sixes["count"] = 4
+    assert not possible(problem(three, sixes, gpus=3))
+
+
 def test_shares_that_take_nothing_still_take_a_card() -> None:
     assert least(problem(item("x", 2, alternative([0])))) == 1
     assert least(problem(item("x", 1, alternative([0], [0])))) == 2

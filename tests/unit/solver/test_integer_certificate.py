@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from packer.solver.certificate import (
     LinearCertificate,
     Split,
     evaluate_leaf,
+    fits_machine_integers,
     price_scale,
     round_prices,
 )
@@ -133,6 +135,16 @@ def test_no_price_is_too_large_for_whole_numbers(huge: int, row: str) -> None:
     assert leaf.demand == (times[0] * huge, times[1] * huge)
 
 
+def test_raised_prices_are_all_raised() -> None:
+    """Where GPUs and nodes cost nothing, all that prices prove grows with them."""
+    relaxation = priced_relaxation(mixed_problem())
+    prices = integer_prices()
+    once = evaluate_leaf(relaxation, prices, 0, Y, Z)
+    raised = evaluate_leaf(relaxation, prices.times(16), 0, Y, Z)
+    assert raised.value == 16 * once.value
+    assert raised.demand == tuple(16 * one for one in once.demand)
+
+
 @pytest.mark.parametrize("price", [2**59, 2**61, 2**63])
 def test_a_function_of_a_large_price_is_paid_in_full(price: int) -> None:
     relaxation = Relaxation(parse_instance(sixes()))
@@ -141,6 +153,105 @@ def test_a_function_of_a_large_price_is_paid_in_full(price: int) -> None:
     leaf = evaluate_leaf(relaxation, prices, 1, ((0, 18),), ((0, 9),))
     assert leaf.demand == (10 * price,)
     assert leaf.value == 3 * 10 * price + 18 * (1 - 10 * price)
+
+
+def test_replicas_wider_than_any_real_node_are_paid_in_full() -> None:
+    wide = item("x", 1, alternative(*[[1]] * 200), max_per_gpu=1)
+    relaxation = Relaxation(parse_instance(instance([node_type(gpus=200)], [wide])))
+    price = 2**56 - 1
+    prices = IntegerPrices(((0,),), ((0,),), (0,), (0,), (), {(0, 0): price}, {})
+    leaf = evaluate_leaf(relaxation, prices, 1, ((0, 200),), ((0, 1),))
+    assert leaf.demand == (200 * price,)
+
+
+ROWS = {"capacity": 5, "node": 7, "functions": 3, "spread_gpu": 2, "spread_node": 1}
+"""What the one replica takes of every row."""
+
+
+@pytest.mark.parametrize("rows", [*combinations(ROWS, 1), *combinations(ROWS, 2), tuple(ROWS)])
+def test_machine_integers_serve_while_everything_paid_stays_below_their_limit(
+    rows: tuple[str, ...],
+) -> None:
+    wide = item("x", 3, alternative([2], [3], node=[7]), max_per_gpu=1, max_per_node=1)
+    types = [node_type("a"), node_type("b")]
+    relaxation = Relaxation(parse_instance(instance(types, [wide])))
+    relaxation.add_function(FunctionRow(1, 0, DualFeasibleFunction(Family.THRESHOLD, 3, 10)))
+
+    def fits(together: int) -> bool:
+        """The rows pay no less than their parts of so much, and hardly more."""
+        price = dict.fromkeys(ROWS, 0)
+        for row in rows:
+            price[row] = -(-together // len(rows) // ROWS[row])
+        prices = IntegerPrices(
+            ((0,), (price["capacity"],)),
+            ((price["node"],), (0,)),
+            (0, 0),
+            (0, 0),
+            (price["functions"],),
+            {(0, 1): price["spread_gpu"]},
+            {(0, 0): price["spread_node"]},
+        )
+        return fits_machine_integers(relaxation, prices)
+
+    assert fits(2**62 - 50)
+    assert not fits(2**62)
+
+
+def test_every_dimension_counts_towards_the_limit_of_machine_integers() -> None:
+    two = {"dims": ["memory", "slots"], "node_dims": ["ram", "cpu"]}
+    nodes = node_type(gpu_cap=[10, 10], node_cap=[10, 10])
+    ways = [alternative([1, 8], node=[1, 4]), alternative([8, 1], node=[4, 1])]
+    relaxation = Relaxation(parse_instance(instance([nodes], [item("x", 1, *ways)]) | two))
+    half, quarter = 2**61 // 8, 2**61 // 4
+    for capacity, node, fits in (
+        ((half, half - 1), (0, 0), True),
+        ((half, half), (0, 0), False),
+        ((0, 0), (quarter, quarter - 1), True),
+        ((0, 0), (quarter, quarter), False),
+        ((half, 0), (0, quarter), False),
+    ):
+        prices = IntegerPrices((capacity,), (node,), (0,), (0,), (), {}, {})
+        assert fits_machine_integers(relaxation, prices) is fits
+
+
+def test_all_prices_are_raised_by_a_factor() -> None:
+    assert integer_prices().times(6) == IntegerPrices(
+        ((12,), (18,)),
+        ((6,), (24,)),
+        (30, 6),
+        (12, 18),
+        (42, 66, 78),
+        {(0, 0): 102},
+        {(0, 1): 114},
+    )
+
+
+@pytest.mark.parametrize("priced", [0, 1])
+def test_limits_of_one_node_type_earn_on_that_type_alone(priced: int) -> None:
+    """Replicas go to the other type and pay nothing."""
+    spread = item("x", 5, alternative([2]), max_per_gpu=3, max_per_node=4)
+    types = [node_type("a", count=3), node_type("b")]
+    relaxation = Relaxation(parse_instance(instance(types, [spread])))
+    nothing = ((0,), (0,))
+    prices = IntegerPrices(
+        nothing, nothing, (0, 0), (0, 0), (), {(0, priced): 23}, {(0, priced): 29}
+    )
+    leaf = evaluate_leaf(relaxation, prices, 1, ((0, 6), (0, 2)), ((0, 3), (0, 1)))
+    assert leaf.demand == (0,)
+    cards, nodes = (6, 2)[priced], (3, 1)[priced]
+    assert leaf.value == cards * (1 - 23 * 3) - nodes * 29 * 4
+
+
+def test_costs_and_prices_are_added() -> None:
+    """Numbers that share digits in base two, where so many cards and nodes must be bought."""
+    relaxation = Relaxation(parse_instance(sixes(objective="node_price")))
+    prices = IntegerPrices(((0,),), ((0,),), (3,), (7,), (), {}, {})
+    leaf = evaluate_leaf(relaxation, prices, 1, ((0, 18),), ((1, 9),))
+    assert leaf.value == 18 * (3 - 7) + 1 * (7 + 7 - 2 * 3)
+    relaxation = Relaxation(parse_instance(sixes(objective="gpu_price")))
+    prices = IntegerPrices(((0,),), ((0,),), (3,), (1,), (), {}, {})
+    leaf = evaluate_leaf(relaxation, prices, 1, ((2, 18),), ((0, 9),))
+    assert leaf.value == 2 * (3 + 3 - 1) + 9 * (1 - 2 * 3)
 
 
 def test_node_memory_has_dimensions_of_its_own() -> None:

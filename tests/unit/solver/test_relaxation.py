@@ -114,6 +114,23 @@ def test_most_per_node() -> None:
         assert relaxed(document)[1].prices.spread_node == {}
 
 
+@pytest.mark.parametrize("scope", ["gpu", "node"])
+def test_limits_of_replicas_need_not_be_used_up(scope: str) -> None:
+    """Two would be allowed where only one finds room."""
+    document = sixes(**{f"max_per_{scope}": 2}) | {"objective": "node_price"}
+    document["items"][0]["alts"][0]["shares"] = [[10], [10]]
+    _, result = relaxed(document)
+    assert result.objective == approx(3 * 7)
+    assert result.unserved == approx([0])
+
+
+def test_a_dimension_without_room_does_no_harm_to_who_needs_none() -> None:
+    nodes = node_type(count=9, gpu_cap=[10, 1], gpu_caps=[[10, 0]] * 2, node_cap=[0])
+    ways = [alternative([6, 0], node=[0]), alternative([1, 1], node=[0])]
+    _, result = relaxed(instance([nodes], [item("x", 3, *ways)]) | {"dims": ["memory", "slots"]})
+    assert result.objective == approx(1.8)
+
+
 def test_what_finds_no_room_is_unserved_at_a_price_above_everything() -> None:
     document = instance([node_type()], [item("x", 5, alternative([10]))])
     _, result = relaxed(document)
@@ -185,14 +202,14 @@ def test_rounds_of_columns() -> None:
         loads = ([0, 8, 400], [8, 0, 400], [1, 1, 900], [5, 5, 100])
         return [alternative(load, gpu_types=[gpu_type]) for load in loads]
 
-    items = [item("x", 8, *ways("B")), item("y", 8, *ways("A")), item("z", 8, *ways("B"))]
-    types = [LARGE, LARGE | {"name": "b", "gpu_type": "B"}]
+    items = [item(f"x{i}", 4, *ways(gpu_type)) for i, gpu_type in enumerate("CBACAB")]
+    types = [LARGE | {"name": gpu_type, "gpu_type": gpu_type} for gpu_type in "ABC"]
     document = instance(types, items) | THREE
     for rounds in (2, 50):
         result = Relaxation(parse_instance(document)).solve(rounds)
         assert result is not None
         assert result.objective == approx(24 * 11 / 30), rounds
-        assert result.unserved == approx([0, 0, 0])
+        assert result.unserved == approx([0] * 6)
 
 
 def test_columns_that_come_later_meet_the_functions() -> None:
@@ -212,7 +229,7 @@ def test_columns_that_come_later_meet_the_functions() -> None:
     assert result.x == approx([0, 8 * 71 / 863, 0, 0, 0, 8 * 112 / 863, 0, 8 * 680 / 863])
 
 
-@pytest.mark.parametrize("only", [0, 1])
+@pytest.mark.parametrize("only", [0, 1, 2])
 def test_columns_that_are_there_from_the_start(only: int) -> None:
     """Per item and type: the least in sum of the shares of a card, and in each of two dimensions.
 
@@ -222,9 +239,9 @@ def test_columns_that_are_there_from_the_start(only: int) -> None:
     loads = ([1, 1, 900], [9, 9, 100], [0, 9, 950], [9, 0, 950])
     ways = [alternative(load) for load in loads]
     items = [item(name, 2, *ways) for name in "xyz"]
-    document = instance([LARGE, LARGE | {"name": "b", "gpu_type": "B"}], items) | THREE
-    relaxation = Relaxation(parse_instance(document))
-    limits = [[(0, 0), (0, 0)] for _ in range(2)]
+    types = [LARGE | {"name": gpu_type, "gpu_type": gpu_type} for gpu_type in "ABC"]
+    relaxation = Relaxation(parse_instance(instance(types, items) | THREE))
+    limits = [[(0, 0)] * 3 for _ in range(2)]
     limits[0][only], limits[1][only] = (0, 18), (0, 9)
     relaxation.set_bounds(*limits)
     first = relaxation.solve(1)
@@ -273,6 +290,17 @@ def test_bounds_of_a_branch() -> None:
     assert two.objective == approx(14)
     assert two.z == approx([2])
     assert one_card.unserved == approx([3 - 10 / 6])
+
+
+def test_a_branch_that_nothing_satisfies_has_no_result() -> None:
+    """Three cards or more on one node of two."""
+    relaxation, _ = relaxed(sixes())
+    relaxation.set_bounds([(3, 6)], [(0, 1)])
+    assert relaxation.solve() is None
+    relaxation.set_bounds([(0, 6)], [(0, 3)])
+    again = relaxation.solve()
+    assert again is not None
+    assert again.objective == approx(1.8)
 
 
 def test_idle_serves_nothing_at_no_price() -> None:
