@@ -9,7 +9,7 @@ import json
 import lzma
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -22,9 +22,10 @@ from packer.memory.compute_graphs.context import Batch
 from packer.memory.compute_graphs.model_graph import ModelGraph
 from packer.memory.compute_graphs.registry import build_graph
 from packer.memory.compute_tensor import PRECISE, GraphTensor, Shape
+from packer.memory.draft_model import second_context
 from packer.memory.hyperparameters import read_hyperparameters
 from packer.memory.layer_split import model_layout
-from packer.memory.resolution import resolve_context
+from packer.memory.resolution import ResolvedContext, resolve_context
 from tests.memory_truth import DATA
 
 RECORD = DATA / "graphs.json.xz"
@@ -43,31 +44,43 @@ def record() -> list[dict[str, Any]]:
     return graphs
 
 
-def batches(model: ModelFile, command: str) -> tuple[Batch, Batch]:
-    """The largest batch of a command line, and that of one token per slot."""
-    context = resolve_context(read_hyperparameters(model), parse_arguments(shlex.split(command)))
-    return prompt_batch(context, _BUILD), single_batch(context)
+@dataclass(frozen=True)
+class Asked:
+    """A context of one command line: of the model, or of its nextn blocks."""
 
+    model: ModelFile
+    command: str
+    is_nextn: bool = False
 
-def our_lines(model: ModelFile, command: str, batch: Batch) -> list[str]:
-    """Lines of the graph we build, every block of it."""
-    options = parse_arguments(shlex.split(command))
-    sizes = read_hyperparameters(model)
-    context = graph_context(
-        model,
-        resolve_context(sizes, options),
-        model_layout(sizes.block_count, options, ()),
-        options,
-        has_flash_attention=_has_flash_attention(options),
-    )
-    graph = ModelGraph(model, sizes, context, batch)
-    build_graph(graph)
-    return list(_lines_of(graph.graph.nodes))
+    def batches(self) -> tuple[Batch, Batch]:
+        """The largest batch, and that of one token per slot."""
+        context, _ = self._resolved()
+        return prompt_batch(context, _BUILD), single_batch(context)
 
+    def lines(self, batch: Batch) -> list[str]:
+        """Lines of the graph we build, every block of it."""
+        resolved, options = self._resolved()
+        sizes = read_hyperparameters(self.model)
+        context = graph_context(
+            self.model,
+            resolved,
+            model_layout(sizes.block_count, options, ()),
+            options,
+            # As the command lines of these tests say it; they leave nothing to llama.cpp.
+            has_flash_attention=options.flash_attention.value == "on",
+        )
+        graph = ModelGraph(self.model, sizes, context, batch)
+        build_graph(graph)
+        return list(_lines_of(graph.graph.nodes))
 
-def _has_flash_attention(options: ServerOptions) -> bool:
-    """As the command lines of these tests say it; they leave nothing to llama.cpp."""
-    return options.flash_attention.value == "on"
+    def _resolved(self) -> tuple[ResolvedContext, ServerOptions]:
+        options = parse_arguments(shlex.split(self.command))
+        context = resolve_context(read_hyperparameters(self.model), options)
+        if not self.is_nextn:
+            return context, options
+        second = second_context(self.model, options, context, None)
+        assert second is not None
+        return second.context, second.options
 
 
 def _lines_of(nodes: Iterable[GraphTensor]) -> Iterator[str]:

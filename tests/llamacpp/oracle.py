@@ -96,9 +96,12 @@ class Oracle:
         row = answer["rows"][-1]
         return Projected(True, "", row["model"], row["context"], row["compute"])
 
-    def graphs(self, argv: Sequence[str], batches: Sequence[Sequence[int]]) -> list[Any] | None:
+    def graphs(
+        self, argv: Sequence[str], batches: Sequence[Sequence[int]], *, is_nextn: bool = False
+    ) -> list[Any] | None:
         """Tensors of the graph of each batch (tokens, sequences, outputs); None if refused."""
-        answer = self._ask({"do": "graphs", "argv": list(argv), "batches": list(batches)})
+        asked = {"argv": list(argv), "batches": list(batches), "is_nextn": is_nextn}
+        answer = self._ask({"do": "graphs", **asked})
         return answer["graphs"] if answer["accepted"] else None
 
     def presets(self, path: Path) -> dict[str, list[str]]:

@@ -18,7 +18,7 @@ from typing import Any
 from xllamacpp import xllamacpp
 
 from tests.llamacpp.preset_reader import read_presets
-from tests.llamacpp.reserved_graphs import ParameterBlock, reserved_graphs
+from tests.llamacpp.reserved_graphs import ParameterBlock, make_nextn, reserved_graphs
 
 PARAMS_BYTES = 4904
 """Size of CommonParams in the pinned wheel; another size means another layout."""
@@ -167,6 +167,8 @@ def answer_graphs(question: Answer) -> Answer:
     if params is None:
         return {"accepted": False}
     blocks = _parameter_blocks(params)
+    if question["is_nextn"]:
+        make_nextn(blocks[1])
     with silent_model_log():
         graphs = reserved_graphs(_LIBRARY, params.model.path, *blocks, question["batches"])
     return {"accepted": graphs is not None, "graphs": graphs}

@@ -20,9 +20,8 @@ from packer.domain.model import ModelFile
 from packer.memory.hyperparameters import read_hyperparameters
 from tests.graph_facts import (
     RECORD,
-    batches,
+    Asked,
     differences,
-    our_lines,
     their_lines,
     without_scales,
 )
@@ -53,6 +52,12 @@ _OF_CATALOGUE = (
     "qwen3-next-80b-a3b-Q4_K_M.gguf",
 )
 """Files of architectures without a tiny model, and some that do more than those."""
+_DRAFTING = {
+    "glm-4.5-air-Q4_K_M.gguf",
+    "qwen3.5-27b-mtp-Q4_K_M.gguf",
+    "qwen3.5-35b-a3b-mtp-Q4_K_M.gguf",
+}
+"""Files of which the context of the nextn blocks is recorded."""
 _EMBEDDED_TOO = {"llama-dense.gguf", "qwen3-dense.gguf", "gpt-oss-moe.gguf"}
 # llama.cpp loads experts in a Refact file, but its graph has no place for them.
 _NOT_A_MODEL = "refact-moe.gguf"
@@ -69,7 +74,7 @@ def main() -> None:
 
 def _names() -> list[str]:
     found = {row["cmd"].split()[2] for row in rows("truth_architectures")}
-    return [*sorted(found - {_NOT_A_MODEL}), *_OF_CATALOGUE]
+    return [*sorted(found - {_NOT_A_MODEL}), *_OF_CATALOGUE, *sorted(_DRAFTING)]
 
 
 def recorded(oracle: Oracle, folder: Path, name: str) -> list[dict[str, Any]]:
@@ -88,26 +93,38 @@ def _graphs(oracle: Oracle, folder: Path, name: str, model: ModelFile) -> Iterat
         write_sparse_model(path, model)
     else:
         _write_tiny(path, content, model)
-    # Real models have many blocks: less of them is recorded.
-    most = 4 if content is not None else 2
-    contexts = [*_CONTEXTS[:most], *(_EMBEDDINGS[:most] if name in _embedding_models() else ())]
-    if read_hyperparameters(model).rules.has_rollback:
-        contexts.append(_ROLLING_BACK)
-    for context in contexts:
+    for context in _contexts(name, model):
         command = f"llama-server -m {name} {context} --no-repack --load-mode none"
-        asked = batches(model, command)
-        argv = command.replace(name, str(path)).split()
-        answer = oracle.graphs(argv, [(one.tokens, one.sequences, one.outputs) for one in asked])
-        for batch, found in zip(asked, answer or (), strict=False):
+        ours = Asked(model, command, is_nextn=name in _DRAFTING)
+        batches = ours.batches()
+        answer = oracle.graphs(
+            command.replace(name, str(path)).split(),
+            [(one.tokens, one.sequences, one.outputs) for one in batches],
+            is_nextn=ours.is_nextn,
+        )
+        for batch, found in zip(batches, answer or (), strict=False):
             theirs = their_lines(model, found)
             yield {
                 "model": name,
                 "has_scales": model is tiny_or_catalogue_model(name),
+                "is_nextn": ours.is_nextn,
                 "command": command,
                 "batch": [batch.tokens, batch.sequences, batch.outputs],
                 "lines": theirs,
-                "differs": differences(our_lines(model, command, batch), theirs),
+                "differs": differences(ours.lines(batch), theirs),
             }
+
+
+def _contexts(name: str, model: ModelFile) -> list[str]:
+    """What is asked of one file; real models have many blocks: less of them is recorded."""
+    if name in _DRAFTING:
+        # A draft's cache has types of its own, which the other contexts do not name.
+        return [f"{_CONTEXTS[place]} --spec-type draft-mtp" for place in (0, 3)]
+    most = 2 if tiny_content(name) is None else 4
+    contexts = [*_CONTEXTS[:most], *(_EMBEDDINGS[:most] if name in _embedding_models() else ())]
+    if read_hyperparameters(model).rules.has_rollback:
+        contexts.append(_ROLLING_BACK)
+    return contexts
 
 
 @cache

@@ -11,7 +11,9 @@ from typing import Any
 _FLAG_INPUT, _FLAG_OUTPUT = 1, 2
 _DIMENSIONS, _MOST_SOURCES = 4, 10
 _NO_ALLOC = 76
-"""Where llama_model_params says that nothing is loaded; checked by ``no_alloc`` of the default."""
+"""Where llama_model_params says that nothing is loaded."""
+_CONTEXT_TYPE, _NEXTN = 36, 1
+"""Where llama_context_params says what a context is for, and that of the nextn blocks."""
 
 
 class _Tensor(ctypes.Structure):
@@ -37,6 +39,11 @@ class ParameterBlock(ctypes.Structure):
     """Room for llama_model_params or llama_context_params, handed over by value."""
 
     _fields_ = (("content", ctypes.c_ubyte * 512),)
+
+
+def make_nextn(context_parameters: ParameterBlock) -> None:
+    """Ask for the context of the nextn blocks."""
+    context_parameters.content[_CONTEXT_TYPE] = _NEXTN
 
 
 def reserved_graphs(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from packer.memory.compute_graphs.context import Batch
-from tests.graph_facts import differences, our_lines, record, without_scales
+from tests.graph_facts import Asked, differences, record, without_scales
 from tests.memory_truth import tiny_or_catalogue_model
 
 _EARLIER_ROWS = "newer builds take the wanted rows before the last feed-forward network"
@@ -47,7 +47,7 @@ def test_graphs_are_those_of_llamacpp(name: str) -> None:
     bare = without_scales(whole)
     for one in GRAPHS[name]:
         model = whole if one["has_scales"] else bare
-        ours = our_lines(model, one["command"], Batch(*one["batch"]))
+        ours = Asked(model, one["command"], one["is_nextn"]).lines(Batch(*one["batch"]))
         assert differences(ours, one["lines"]) == one["differs"], one["command"]
 
 
