@@ -51,13 +51,15 @@ def _of(name: str, sets: Sequence[CandidateSet]) -> CandidateSet:
 def _count_words(name: str, sets: Sequence[CandidateSet]) -> str:
     one = _of(name, sets)
     replicas = one.workload.replicas
-    noun = "replica" if replicas == 1 else "replicas"
+    asked = f"{replicas} {'replica' if replicas == 1 else 'replicas'}"
+    is_derived = one.workload.derives_replicas
     if not one.candidates:
         goals = " with its goals reached" if one.workload.has_speed_wishes else ""
-        return f"{name}: {replicas} {noun}, and no variant fits any card{goals}"
+        up_to = "up to " if is_derived else ""
+        return f"{name}: {up_to}{asked}, and no variant fits any card{goals}"
     least = min(one.candidates, key=lambda c: sum(c.shares_bytes))
     each = " + ".join(format_gib(share) for share in least.shares_bytes)
-    return f"{name}: {replicas} {noun}, each at least {each} GiB"
+    return f"{name}: {asked}{' for its demand' if is_derived else ''}, each at least {each} GiB"
 
 
 def _product_words(one: CandidateSet) -> str:
@@ -171,7 +173,7 @@ def _looser(workload: Workload, fleet: Fleet, inventory: Inventory) -> Iterator[
     if workload.allowed_gpus or workload.refused_gpus:
         free = _with_workload(fleet, replace(workload, allowed_gpus=(), refused_gpus=()))
         yield f"{workload.name}: any GPU product", "no choice of cards", free, inventory
-    if workload.replicas > 1:
+    if workload.replicas > 1 and not workload.derives_replicas:
         fewer = workload.replicas - 1
         less = _with_workload(fleet, replace(workload, replicas=fewer))
         yield (

@@ -8,23 +8,26 @@ from packer.domain.node import Inventory
 from packer.domain.workload import Fleet, Objective
 from packer.errors import Infeasible, InvalidInput, OutOfTime, Problem
 from packer.memory.calibration import with_measured_processes
+from packer.performance.learnt import Learnt
 from packer.plan.assembly import Decision, assemble
 from packer.plan.audit import audit
 from packer.plan.conflict import reasons, refusals, relaxations
 from packer.plan.count_trials import Weighing, none_has_a_plan, over_all_counts, packed_counts
 from packer.plan.plan import Plan
-from packer.plan.replica_choice import Trial, best_trial, counts_to_try, with_slots
+from packer.plan.replica_choice import (
+    Sets,
+    Trial,
+    best_trial,
+    counts_to_try,
+    with_counts,
+    with_slots,
+)
 from packer.plan.running import Running
 from packer.plan.tools import Facts, Tools
-from packer.solver.candidates import (
-    CandidateSet,
-    Offer,
-    find_candidates,
-    find_candidates_by_replicas,
-)
+from packer.solver.candidates import CandidateSet, Offer, find_candidates_by_replicas
 from packer.solver.fleet_instance import fleet_instance
 from packer.solver.offers import offers_of
-from packer.solver.outcome import Progress
+from packer.solver.outcome import Progress, Status
 from packer.solver.solve import solve
 from packer.solver.stopping import Limits
 
@@ -69,20 +72,14 @@ def make_plan(
     bare, learnt = inventory, facts.calibration
     inventory = with_measured_processes(inventory, learnt.processes if learnt else ())
     offers = offers_of(inventory, fleet.headroom)
-    build = fleet.server_image.build
-    families = [
-        find_candidates_by_replicas(
-            one, offers, build=build, learnt=learnt, most_share=fleet.load_limit_percent / 100
-        )
-        for one in fleet.workloads
-    ]
+    families = _families(fleet, offers, learnt)
     counts = counts_to_try(families, offers, fleet.load_limit_percent)
     weigh = Weighing(inventory, limits, current, move_weight)
     trials = packed_counts(fleet, counts, weigh, progress)
     best = best_trial(trials)
     if best is None:
         if none_has_a_plan(trials, families, counts, weigh):
-            raise _infeasible(trials[0], inventory, brief=brief)
+            raise _infeasible(trials[0], inventory, learnt, brief=brief)
         first = trials[0]
         raise OutOfTime(first.packed.value(first.solution.bound or 0), limits.time_seconds)
     solution = best.solution
@@ -111,13 +108,14 @@ def make_plan(
     return replace(plan, run=run)
 
 
-def _candidate_sets(fleet: Fleet, offers: tuple[Offer, ...]) -> tuple[CandidateSet, ...]:
-    """Candidates at the numbers of replicas the fleet has."""
-    build = fleet.server_image.build
-    share = fleet.load_limit_percent / 100
+def _families(
+    fleet: Fleet, offers: tuple[Offer, ...], learnt: Learnt | None
+) -> tuple[tuple[CandidateSet, ...], ...]:
+    """Per workload, its candidates with each number of replicas worth planning with."""
+    build, share = fleet.server_image.build, fleet.load_limit_percent / 100
     return tuple(
-        find_candidates(workload, offers, build=build, most_share=share)
-        for workload in fleet.workloads
+        find_candidates_by_replicas(one, offers, build=build, learnt=learnt, most_share=share)
+        for one in fleet.workloads
     )
 
 
@@ -147,7 +145,9 @@ def _require_prices(fleet: Fleet, inventory: Inventory) -> None:
         raise InvalidInput(problems)
 
 
-def _infeasible(trial: Trial, inventory: Inventory, *, brief: bool) -> Infeasible:
+def _infeasible(
+    trial: Trial, inventory: Inventory, learnt: Learnt | None, *, brief: bool
+) -> Infeasible:
     """Why there is no plan, of the most promising numbers of replicas."""
     fleet, sets, conflict = trial.fleet, trial.sets, trial.solution.conflict
     because = reasons(conflict, fleet, sets, inventory)
@@ -159,18 +159,24 @@ def _infeasible(trial: Trial, inventory: Inventory, *, brief: bool) -> Infeasibl
         if time.monotonic() > deadline:
             return None
         offers = offers_of(changed_inventory, changed_fleet.headroom)
-        changed_sets = _candidate_sets(changed_fleet, offers)
-        if any(not one.candidates for one in changed_sets):
-            return False
-        packed = fleet_instance(changed_fleet, changed_inventory, changed_sets)
-        found = solve(packed.instance, Limits(time_seconds=_ONE_QUESTION_SECONDS, gap=1.0), None)
-        return found.status in ("optimal", "feasible")
+        families = _families(changed_fleet, offers, learnt)
+        counts = counts_to_try(families, offers, changed_fleet.load_limit_percent)
+        return any(_has_plan(changed_fleet, changed_inventory, sets) for sets in counts.tried)
 
     return Infeasible(
         because,
         relaxations(_named(conflict, fleet), fleet, inventory, attempt),
         refusals(sets),
     )
+
+
+def _has_plan(fleet: Fleet, inventory: Inventory, sets: Sets) -> bool:
+    """Whether a plan with these numbers of replicas is found at once."""
+    if not all(one.candidates for one in sets):
+        return False
+    packed = fleet_instance(with_counts(fleet, sets), inventory, sets)
+    found = solve(packed.instance, Limits(time_seconds=_ONE_QUESTION_SECONDS, gap=1.0), None)
+    return found.status in (Status.OPTIMAL, Status.FEASIBLE)
 
 
 def _named(conflict: Sequence[str], fleet: Fleet) -> list[str]:

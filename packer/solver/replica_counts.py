@@ -12,7 +12,10 @@ _MOST_COUNTS = 3
 def replica_counts(
     workload: Workload, offers: tuple[Offer, ...], known: KnownSizes
 ) -> tuple[int, ...]:
-    """Numbers of replicas worth planning with: the fewest each product needs, and one more."""
+    """Numbers of replicas worth planning with: the fewest each product needs, and one more.
+
+    Where no number reaches the goals, the most that were looked at: what they miss, fewer miss too.
+    """
     if not workload.derives_replicas:
         return (workload.replicas,)
     least = max(1, workload.min_available or 1)
@@ -27,7 +30,7 @@ def replica_counts(
         ]
         if fewest:
             counts |= {max(least, min(fewest)), max(least, min(fewest) + 1)}
-    return tuple(sorted(counts)[:_MOST_COUNTS]) or (least,)
+    return tuple(sorted(counts)[:_MOST_COUNTS]) or (max(least, _MOST_REPLICAS),)
 
 
 def _fewest(workload: Workload, rank: int, offer: Offer, known: KnownSizes) -> int | None:

@@ -1,5 +1,6 @@
 """Plans of fleets with a demand: what they record, how they are audited, and what they prove."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -7,16 +8,21 @@ from typing import Any
 
 import pytest
 
+from packer.api.inputs import Input
+from packer.api.planning import facts_of, tools_for
 from packer.catalogue.gpus import find_gpu
 from packer.domain.demand import CachePool, Goals, LengthBand
 from packer.domain.node import Inventory
 from packer.domain.speculation import NO_SPECULATION, Drafter, Speculation
-from packer.domain.workload import Fleet
+from packer.domain.workload import Fleet, Workload
 from packer.errors import Infeasible
 from packer.llamacpp.arguments import parse_arguments
+from packer.performance.calibration import Calibration, Factors
+from packer.performance.learnt import Learnt
 from packer.plan.audit import find_contradictions
 from packer.plan.explanation import explain_workload
 from packer.plan.plan import Placement, Plan, PlannedSpeed
+from packer.plan.planning import make_plan
 from packer.plan.replica_choice import counts_to_try, proven_bound, relaxed_instance
 from packer.solver.candidate import Offer
 from packer.solver.candidates import find_candidates_by_replicas
@@ -179,6 +185,59 @@ def test_goals_that_no_card_reaches_are_an_answer_with_figures() -> None:
     assert "goals" in caught.value.reasons[0].text
     changes = [one.change for one in caught.value.relaxations]
     assert "chat: decodeTokensPerSecond 47.5 instead of 95" in changes
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "missed"),
+    [
+        (demanding("chat", 200_000.0), "slots serve 1.6 requests/s, 3.9e+02 arrive"),
+        (demanding("chat", 0.5, decode=140.0, first=None), "with 1 busy, 140 are asked"),
+    ],
+    ids=["demand", "goal"],
+)
+def test_what_no_number_of_replicas_serves_is_said_of_the_most_that_were_looked_at(
+    asked_for: Workload, missed: str
+) -> None:
+    with pytest.raises(Infeasible) as caught:
+        plan_of(fleet(asked_for), HERE)
+    (reason,) = caught.value.reasons
+    assert reason.text == (
+        "chat: up to 512 replicas, and no variant fits any card with its goals reached"
+    )
+    assert missed in caught.value.refusals[0].text
+
+
+def test_a_lower_goal_helps_with_as_many_replicas_as_it_takes() -> None:
+    """No number of replicas decodes so fast; half as fast, one does."""
+    quick = demanding("chat", 0.5, decode=140.0, first=None)
+    with pytest.raises(Infeasible) as caught:
+        plan_of(fleet(quick), HERE)
+    changes = [one.change for one in caught.value.relaxations]
+    assert changes == ["chat: decodeTokensPerSecond 70 instead of 140"]
+    slower = replace(quick, goals=replace(quick.goals, decode_tokens_per_second=70.0))
+    assert plan_of(fleet(slower), HERE).workloads[0].replicas >= 1
+
+
+def test_replicas_that_a_demand_needs_are_said_to_be_its_own() -> None:
+    few = inventory(pool("l40s", find_gpu("L40S"), gpus=1, nodes=2))
+    with pytest.raises(Infeasible) as caught:
+        plan_of(fleet(demanding("chat", 8.0)), few)
+    (reason,) = caught.value.reasons
+    assert re.fullmatch(r"chat: \d+ replicas for its demand, each at least \S+ GiB", reason.text)
+    assert not [one for one in caught.value.relaxations if "replicas" in one.change]
+
+
+def test_what_would_help_is_judged_by_what_was_measured() -> None:
+    """Half of the goal is reached as predicted, and is not on cards measured half as fast."""
+    quick = fleet(demanding("chat", 0.5, decode=140.0, first=None))
+    model = quick.workloads[0].variants[0].model
+    half = Calibration("L40S", model.fingerprint, BUILD, decode=Factors(rest=2.0, depth=2.0))
+    given = facts_of(Input(quick, HERE, "0" * 64, "1" * 64))
+    for learnt, helps in ((None, True), (Learnt(speeds=(half,)), False)):
+        facts = replace(given, calibration=learnt)
+        with pytest.raises(Infeasible) as caught:
+            make_plan(quick, HERE, tools_for(BUILD), facts, limits=Limits())
+        assert bool(caught.value.relaxations) == helps
 
 
 def test_counts_are_all_tried_where_they_are_few() -> None:
