@@ -37,6 +37,9 @@ def solve(
         instance: The packing problem.
         limits: What may be spent.
         progress: Told about every better plan and bound.
+
+    Raises:
+        KeyboardInterrupt: An interruption before there was any placement, or a proof of none.
     """
     run = Incumbent(instance, limits or Limits(), progress)
     refined = has_later_levels(instance) and run.has_spots_up_to(4 * EXACT_SPOTS)
@@ -50,7 +53,7 @@ def solve(
             if refined:
                 _refine(run)
     except KeyboardInterrupt:
-        if run.bound is None:
+        if run.placed is None and run.conflict is None:
             raise
     return _solution(run)
 

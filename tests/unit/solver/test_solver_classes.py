@@ -140,12 +140,18 @@ def test_an_interruption_keeps_the_incumbent() -> None:
     assert solution.placed
 
 
-def test_an_interruption_before_any_bound_is_passed_on() -> None:
+def test_an_interruption_before_any_plan_is_passed_on() -> None:
+    """There is a bound, but who asked for a plan must not read that time ran out."""
+    bounds: list[int | None] = []
+
     def interrupt(progress: Progress) -> None:
+        bounds.append(progress.bound)
         raise KeyboardInterrupt
 
     instance = parse_instance(packing_document("fleet-d20-8"))
-    assert solve(instance, QUICK, interrupt).status is Status.UNKNOWN
+    with pytest.raises(KeyboardInterrupt):
+        solve(instance, QUICK, interrupt)
+    assert bounds[0] is not None
 
 
 def test_no_time_gives_a_bound_only() -> None:
