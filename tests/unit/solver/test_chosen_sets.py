@@ -24,7 +24,7 @@ from packer.solver.solution_document import format_solution
 from packer.solver.solve import solve
 from packer.solver.squeeze import Squeeze
 from packer.solver.stopping import Clock, Limits
-from packer.solver.ware_sets import Ware, cost_of, most_room, sets_between
+from packer.solver.ware_sets import Ware, cost_of, most_room, sets_between, wares
 
 PLENTY = Clock(Limits(time_seconds=600.0, workers=1))
 
@@ -80,18 +80,45 @@ def test_all_sets_of_a_price_range_are_found(seed: int) -> None:
     )
     if expected:
         assert sets_between(offered, low, high, len(expected) - 1) is None
-    roomiest = max(
-        (sum(n * one.room for n, one in zip(counts, offered, strict=True)))
-        for counts in all_sets(offered, 0, high + 1)
+
+
+def room_of(offered: list[Ware], counts: tuple[int, ...]) -> int:
+    return sum(n * one.room for n, one in zip(counts, offered, strict=True))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_roomiest_sets_are_those_that_trying_every_set_finds(seed: int) -> None:
+    draw = random.Random(seed)
+    offered = [
+        Ware(t, draw.randint(1, 9), draw.randint(1, 50), draw.randint(0, 4)) for t in range(4)
+    ]
+    budget = draw.randint(0, 60)
+    rooms = sorted(
+        (room_of(offered, one) for one in all_sets(offered, 0, budget + 1)), reverse=True
     )
-    best = most_room(offered, high, 3)[0]
-    assert sum(n * one.room for n, one in zip(best, offered, strict=True)) == roomiest
+    for most in (1, 2, 5):
+        found = most_room(offered, budget, most)
+        assert [room_of(offered, one) for one in found] == rooms[:most]
+        assert all(cost_of(offered, one) <= budget for one in found)
+
+
+@pytest.mark.parametrize(
+    ("objective", "expected"),
+    [
+        ("gpu_price", [Ware(0, 4, 100, 6), Ware(1, 11, 300, 4)]),
+        ("node_price", [Ware(0, 8, 200, 3), Ware(1, 22, 600, 2)]),
+    ],
+)
+def test_what_is_paid_for_is_what_is_bought(objective: str, expected: list[Ware]) -> None:
+    types = [node_type("a", 3, 100, 4), node_type("c", 2, 300, 11)]
+    geometry = build_geometry(parse_instance(document(types, [item("i", 1, 60)], objective)))
+    assert wares(geometry) == expected
 
 
 def test_looking_for_sets_ends_where_hardly_any_meets_the_price() -> None:
-    offered = [Ware(t, 20 + 2 * t, 10, 1000) for t in range(6)]
-    assert sets_between(offered, 20_001, 20_002, 10) is None
-    assert sets_between(offered[:2], 20_001, 20_002, 10) == []
+    offered = [Ware(t, 20 + 2 * t, 10, 60) for t in range(4)]
+    assert sets_between(offered, 2_001, 2_002, 10) is None, "211,000 looks, and none at all"
+    assert sets_between(offered[:2], 2_001, 2_002, 10) == []
 
 
 def test_wares_without_a_price_are_bought_whole() -> None:
@@ -113,6 +140,24 @@ def test_a_set_is_priced_by_the_room_it_needs() -> None:
     first, second = prices.weights
     assert 0 < first < second
     assert 3 * first + 2 * second >= prices.room - 1e-6, "what they pay covers the room"
+
+
+def test_ways_about_as_cheap_as_any_are_kept_for_the_filling() -> None:
+    ways = item("a", 9, 200)
+    ways["alts"] += item("a", 9, 203)["alts"] + item("a", 9, 230)["alts"]
+    types = [node_type("n", 3, 1000, 1, gpus=1)]
+    instance = parse_instance(document(types, [ways, item("b", 3, 300)], "gpus"))
+    prices = RoomPricing(instance, build_columns(instance), PLENTY).prices((3,), (3,))
+    assert prices is not None
+    assert prices.kept == ((0, 1), (0,))
+
+
+def test_gpus_of_a_set_are_on_as_many_nodes_as_it_has() -> None:
+    types = [node_type("n", 2, 100, 1)]
+    instance = parse_instance(document(types, [item("a", 3, 90)], "node_price"))
+    pricing = RoomPricing(instance, build_columns(instance), PLENTY)
+    assert pricing.room_needed((4,), (2,)) == pytest.approx(270)
+    assert pricing.room_needed((4,), (1,)) is None
 
 
 def test_large_pieces_rule_a_set_out_that_has_room_by_volume() -> None:
@@ -144,6 +189,28 @@ def test_search_alone_brings_everything_in(seed: int) -> None:
     assert not filling.packing.missing()
     assert (filling.packing.free >= 0).all()
     assert not filling.packing.gpu_replicas[10:].any(), "outside of the set"
+
+
+@pytest.mark.parametrize("seed", [1, 7])
+def test_what_stays_left_over_weighs_more_and_more(seed: int) -> None:
+    """A thousandth of the room is spare in three: by equal weights 240 steps are not enough."""
+    filling = filling_of(parse_instance(tight_fleet(seed, 6, 997)), 6, seed)
+    assert filling.improve(60, lambda: True), filling.left_over()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_search_does_not_stand_still_where_nothing_gets_better(seed: int) -> None:
+    """Among steps that leave the same over, some move what is placed."""
+    filling = filling_of(parse_instance(tight_fleet(seed, 6, 997)), 6, seed)
+    states = [(filling.packing.missing(), sorted(filling.packing.placed))]
+    while not filling.improve(1, lambda: True):
+        states.append((filling.packing.missing(), sorted(filling.packing.placed)))
+    moved = [
+        before != after
+        for (missing, before), (still, after) in itertools.pairwise(states)
+        if missing == still
+    ]
+    assert any(moved)
 
 
 def test_sets_side_by_side_end_as_they_do_one_by_one() -> None:
@@ -301,8 +368,8 @@ def test_a_set_of_nodes_is_taken_from_every_zone_alike() -> None:
     instance = parse_instance(document([nodes, dear], items, "node_price"))
     geometry = build_geometry(instance)
     search = BudgetSearch(geometry, build_columns(instance), [QUICK], PLENTY)
-    found = list(search.run(0, 40, objective_grid(instance), 0.05))
-    assert [one.objective for one in found] == [21]
+    found = list(search.run(0, 28, objective_grid(instance), 0.05))
+    assert [one.objective for one in found] == [21], "the incumbent has a node more"
 
 
 def test_sets_without_room_are_proven_to_have_none() -> None:
@@ -315,3 +382,18 @@ def test_sets_without_room_are_proven_to_have_none() -> None:
     assert (solution.objective, solution.bound) == (160, 160)
     written = format_solution(solution)
     assert verify_solution(given, written).objective == 160
+
+
+def told(given: dict[str, Any], gap: float) -> tuple[list[str], int | None]:
+    """Phases of a solve that found something better, and what came of it."""
+    phases: list[str] = []
+    limits = Limits(time_seconds=300.0, workers=1, gap=gap)
+    solution = solve(parse_instance(given), limits, lambda one: phases.append(one.phase))
+    return phases, solution.objective
+
+
+def test_a_solve_looks_for_a_first_plan_by_search() -> None:
+    """26 GPUs are too many for the exact model of everything to come first."""
+    phases, objective = told(two_capacities(0, 26, 940), 0.05)
+    assert objective == 26
+    assert [one for one in phases if one != "bound"] == ["search"]
