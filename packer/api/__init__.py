@@ -17,13 +17,8 @@ from packer.api.bills import attribution, attribution_text
 from packer.api.calibrating import calibrate
 from packer.api.calibration_file import calibration_text, read_calibration
 from packer.api.changing import LiveDifference, apply, check_fits, diff, order_of, rollout_text
-from packer.api.comparing import (
-    Compared,
-    compare,
-    comparison_shown,
-    comparison_text,
-    price_warnings,
-)
+from packer.api.comparing import Compared, compare
+from packer.api.comparison_texts import comparison_shown, comparison_text, price_warnings
 from packer.api.consulting import ask_oracle
 from packer.api.estimating import (
     estimate_batch,
