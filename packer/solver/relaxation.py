@@ -1,9 +1,8 @@
 """The compact linear relaxation: how much of each alternative goes to each node type, by GLOP.
 
-Variables: x[column] replicas, y[class] GPUs opened, z[type] nodes used. Rows, all of the form
-``use - room <= 0`` except the demand: capacity and dual feasible functions per type, node
-capacity, y <= gpus·z, z <= y, and spread limits. Columns are priced in as they are needed, so
-an instance with a hundred thousand of them is solved over a few thousand.
+Variables: x[column] replicas, y[class] GPUs opened, z[type] nodes used. Rows: the demand, and what
+limits them. Columns are priced in as they are needed, so an instance with a hundred thousand of
+them is solved over a few thousand.
 """
 
 from typing import Any
@@ -16,6 +15,7 @@ from packer.solver.card_classes import card_classes, cost_of_everything, node_co
 from packer.solver.columns import Columns, build_columns
 from packer.solver.instance import Instance
 from packer.solver.relaxation_result import FunctionRow, RelaxationResult, RowPrices
+from packer.solver.relaxation_rows import RelaxationRows
 
 Floats = NDArray[np.float64]
 
@@ -29,14 +29,22 @@ class Relaxation:
         self.instance = instance
         self.columns = build_columns(instance) if columns is None else columns
         self.classes = card_classes(instance)
-        self.functions: list[FunctionRow] = []
-        self.numerators: list[NDArray[np.int64]] = []
         self._solver: Any = pywraplp.Solver.CreateSolver("GLOP")  # type: ignore[no-untyped-call]
+        self._rows = RelaxationRows(instance, self.columns, self.classes, self._solver)
         self._in_program: dict[int, Any] = {}
-        self._function_rows: list[Any] = []
         self._unserved_cost = 4.0 * cost_of_everything(instance) + 4.0
         if prepare:
             self._build()
+
+    @property
+    def functions(self) -> list[FunctionRow]:
+        """Dual feasible functions that have a row."""
+        return self._rows.functions
+
+    @property
+    def numerators(self) -> list[NDArray[np.int64]]:
+        """What each column takes of them, on its node type."""
+        return self._rows.numerators
 
     def _build(self) -> None:
         solver, instance = self._solver, self.instance
@@ -58,52 +66,9 @@ class Relaxation:
             variable = solver.NumVar(0, len(node_type.available), "")
             minimised.SetCoefficient(variable, node_cost(instance, position))
             self._z.append(variable)
-        self._build_rows(infinity)
+        self._rows.build(self._y, self._z)
         for column in self._first_columns():
             self._add_column(int(column))
-
-    def _build_rows(self, infinity: float) -> None:
-        solver, instance = self._solver, self.instance
-        types = range(len(instance.node_types))
-        self._capacity = [[solver.Constraint(-infinity, 0) for _ in instance.dims] for _ in types]
-        self._node = [[solver.Constraint(-infinity, 0) for _ in instance.node_dims] for _ in types]
-        self._gpu_node = [solver.Constraint(-infinity, 0) for _ in types]
-        self._node_gpu = [solver.Constraint(-infinity, 0) for _ in types]
-        for variable, one in zip(self._y, self.classes, strict=True):
-            for d, row in enumerate(self._capacity[one.node_type]):
-                row.SetCoefficient(variable, -one.capacity[d] / self._scale(one.node_type, d))
-            self._gpu_node[one.node_type].SetCoefficient(variable, 1)
-            self._node_gpu[one.node_type].SetCoefficient(variable, -1)
-        for t, node_type in enumerate(instance.node_types):
-            for e, row in enumerate(self._node[t]):
-                if node_type.node_cap[e]:
-                    row.SetCoefficient(self._z[t], -1)
-            self._gpu_node[t].SetCoefficient(self._z[t], -node_type.gpus)
-            self._node_gpu[t].SetCoefficient(self._z[t], 1)
-        self._spread_gpu: dict[tuple[int, int], Any] = {}
-        self._spread_node: dict[tuple[int, int], Any] = {}
-        for i, t in sorted({*zip(self.columns.item, self.columns.node_type, strict=True)}):
-            self._build_spread_rows(int(i), int(t), infinity)
-
-    def _build_spread_rows(self, i: int, t: int, infinity: float) -> None:
-        item = self.instance.items[i]
-        if item.max_per_gpu is not None and item.count > item.max_per_gpu:
-            row = self._spread_gpu[i, t] = self._solver.Constraint(-infinity, 0)
-            for variable, one in zip(self._y, self.classes, strict=True):
-                if one.node_type == t:
-                    row.SetCoefficient(variable, -item.max_per_gpu)
-        if item.max_per_node is not None and item.count > item.max_per_node:
-            row = self._spread_node[i, t] = self._solver.Constraint(-infinity, 0)
-            row.SetCoefficient(self._z[t], -item.max_per_node)
-
-    def _scale(self, node_type: int, dim: int) -> int:
-        """Rows are divided by a capacity so that their numbers are near one."""
-        return max(
-            1, *(capacity[dim] for capacity in self.instance.node_types[node_type].capacities)
-        )
-
-    def _node_scale(self, node_type: int, dim: int) -> int:
-        return max(1, self.instance.node_types[node_type].node_cap[dim])
 
     def _first_columns(self) -> NDArray[np.int64]:
         """Per item and type the alternative that is smallest where each dimension counts alone."""
@@ -112,7 +77,7 @@ class Relaxation:
             return np.zeros(0, dtype=np.int64)
         scale = np.array(
             [
-                [self._scale(t, d) for d in range(len(self.instance.dims))]
+                [self._rows.scale(t, d) for d in range(len(self.instance.dims))]
                 for t in range(len(types))
             ],
             dtype=float,
@@ -127,52 +92,14 @@ class Relaxation:
         return np.unique(np.concatenate(chosen))
 
     def _add_column(self, c: int) -> None:
-        columns = self.columns
-        i, t = int(columns.item[c]), int(columns.node_type[c])
         variable = self._solver.NumVar(0, self._solver.infinity(), "")
         self._in_program[c] = variable
-        self._demand[i].SetCoefficient(variable, 1)
-        for d, row in enumerate(self._capacity[t]):
-            load = int(columns.load[c, d])
-            if load:
-                row.SetCoefficient(variable, load / self._scale(t, d))
-        for e, row in enumerate(self._node[t]):
-            need = int(columns.node[c, e])
-            if need:
-                row.SetCoefficient(variable, need / self._node_scale(t, e))
-        self._add_to_spread_rows(c, variable)
-        self._add_to_function_rows(c, variable)
-
-    def _add_to_spread_rows(self, c: int, variable: pywraplp.Variable) -> None:
-        columns = self.columns
-        i, t = int(columns.item[c]), int(columns.node_type[c])
-        if (i, t) in self._spread_gpu:
-            self._spread_gpu[i, t].SetCoefficient(variable, int(columns.width[c]))
-        if (i, t) in self._spread_node:
-            self._spread_node[i, t].SetCoefficient(variable, 1)
-
-    def _add_to_function_rows(self, c: int, variable: pywraplp.Variable) -> None:
-        for row, one, numerators in zip(
-            self._function_rows, self.functions, self.numerators, strict=True
-        ):
-            if numerators[c]:
-                row.SetCoefficient(variable, numerators[c] / one.function.denominator)
+        self._demand[int(self.columns.item[c])].SetCoefficient(variable, 1)
+        self._rows.add_column(c, variable)
 
     def add_function(self, one: FunctionRow) -> None:
         """Add a dual feasible function as a row over its node type."""
-        of_type = self.columns.node_type == one.node_type
-        numerators = one.function.numerators(self.columns.shares[:, :, one.dim]).sum(axis=1)
-        numerators = np.where(of_type, numerators, 0)
-        row = self._solver.Constraint(-self._solver.infinity(), 0)
-        for variable, card in zip(self._y, self.classes, strict=True):
-            if card.node_type == one.node_type:
-                row.SetCoefficient(variable, -1)
-        for c, variable in self._in_program.items():
-            if numerators[c]:
-                row.SetCoefficient(variable, numerators[c] / one.function.denominator)
-        self.functions.append(one)
-        self.numerators.append(numerators)
-        self._function_rows.append(row)
+        self._rows.add_function(one, self._in_program)
 
     def limit_time(self, seconds: float) -> None:
         """Give up a solve that takes longer than this [s]."""
@@ -230,7 +157,7 @@ class Relaxation:
         """Add columns of negative reduced cost, the best per item and type; whether any was."""
         columns = self.columns
         demand = np.array([row.dual_value() for row in self._demand])
-        reduced = self.use_prices(self._prices()) - demand[columns.item]
+        reduced = self.use_prices(self._rows.prices()) - demand[columns.item]
         group = columns.item * len(self.instance.node_types) + columns.node_type
         candidates = np.flatnonzero(
             reduced < -1e-7 * max(1.0, float(np.abs(demand).max(initial=0)))
@@ -258,37 +185,6 @@ class Relaxation:
             paid[(columns.item == i) & (t == node_type)] += price
         return np.asarray(paid)
 
-    def _prices(self) -> RowPrices:
-        types = range(len(self.instance.node_types))
-
-        def price(row: Any, scale: float = 1.0) -> float:
-            return max(0.0, -float(row.dual_value())) / scale
-
-        return RowPrices(
-            np.array(
-                [
-                    [price(r, self._scale(t, d)) for d, r in enumerate(self._capacity[t])]
-                    for t in types
-                ]
-            ),
-            np.array(
-                [
-                    [price(r, self._node_scale(t, e)) for e, r in enumerate(self._node[t])]
-                    for t in types
-                ]
-            ).reshape(len(types), -1),
-            np.array([price(row) for row in self._gpu_node]),
-            np.array([price(row) for row in self._node_gpu]),
-            np.array(
-                [
-                    price(row, one.function.denominator)
-                    for row, one in zip(self._function_rows, self.functions, strict=True)
-                ]
-            ),
-            {key: price(row) for key, row in self._spread_gpu.items()},
-            {key: price(row) for key, row in self._spread_node.items()},
-        )
-
     def _result(self) -> RelaxationResult:
         x = np.zeros(len(self.columns))
         for c, variable in self._in_program.items():
@@ -299,5 +195,5 @@ class Relaxation:
             np.array([variable.solution_value() for variable in self._y]),
             np.array([variable.solution_value() for variable in self._z]),
             np.array([variable.solution_value() for variable in self._unserved]),
-            self._prices(),
+            self._rows.prices(),
         )
