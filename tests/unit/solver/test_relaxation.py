@@ -153,6 +153,25 @@ def test_classes_of_unequal_cards() -> None:
     _, result = relaxed(instance([nodes], [item("x", 7, alternative([4]))]))
     assert result.objective == approx(3)
     assert result.y == approx([2, 1])
+    _, result = relaxed(instance([nodes], [item("x", 5, alternative([4]))]))
+    assert result.objective == approx(20 / 12)
+    assert result.y == approx([20 / 12, 0])
+
+
+@pytest.mark.parametrize("own", [0, 1])
+def test_free_cards_of_another_type_lift_no_limit(own: int) -> None:
+    types = [node_type("a", count=9), node_type("b", count=9, gpu_price=0)]
+    way = alternative([6], gpu_types=["A"])
+    document = instance(types[:: -1 if own else 1], [item("x", 3, way)], objective="gpu_price")
+    relaxation, before = relaxed(document)
+    assert before.objective == approx(1.8 * 3)
+    relaxation.add_function(FunctionRow(own, 0, DualFeasibleFunction(Family.THRESHOLD, 5, 10)))
+    after = relaxation.solve()
+    assert after is not None
+    assert after.objective == approx(3 * 3)
+    way["shares"] = [[1], [1]]
+    document["items"][0]["max_per_gpu"] = 1
+    assert relaxed(document)[1].objective == approx(6 * 3)
 
 
 def test_functions_are_rows_too() -> None:
@@ -191,7 +210,8 @@ THREE = {"dims": ["memory", "slots", "streams"]}
 LARGE = node_type(count=9, gpu_cap=[10, 10, 1000])
 
 
-def test_rounds_of_columns() -> None:
+@pytest.mark.parametrize("wanted", ["CBACAB", "BBBACC"])
+def test_rounds_of_columns(wanted: str) -> None:
     """First the least way in sum and in either of two dimensions, then what pays for every item.
 
     Of the first three ways, the first two in equal parts take 4 of 10. The last one with the third
@@ -202,7 +222,7 @@ def test_rounds_of_columns() -> None:
         loads = ([0, 8, 400], [8, 0, 400], [1, 1, 900], [5, 5, 100])
         return [alternative(load, gpu_types=[gpu_type]) for load in loads]
 
-    items = [item(f"x{i}", 4, *ways(gpu_type)) for i, gpu_type in enumerate("CBACAB")]
+    items = [item(f"x{i}", 4, *ways(gpu_type)) for i, gpu_type in enumerate(wanted)]
     types = [LARGE | {"name": gpu_type, "gpu_type": gpu_type} for gpu_type in "ABC"]
     document = instance(types, items) | THREE
     for rounds in (2, 50):
@@ -238,7 +258,7 @@ def test_columns_that_are_there_from_the_start(only: int) -> None:
     """
     loads = ([1, 1, 900], [9, 9, 100], [0, 9, 950], [9, 0, 950])
     ways = [alternative(load) for load in loads]
-    items = [item(name, 2, *ways) for name in "xyz"]
+    items = [item(name, 2, *ways) for name in "wxyz"]
     types = [LARGE | {"name": gpu_type, "gpu_type": gpu_type} for gpu_type in "ABC"]
     relaxation = Relaxation(parse_instance(instance(types, items) | THREE))
     limits = [[(0, 0)] * 3 for _ in range(2)]
@@ -246,11 +266,11 @@ def test_columns_that_are_there_from_the_start(only: int) -> None:
     relaxation.set_bounds(*limits)
     first = relaxation.solve(1)
     assert first is not None
-    assert first.unserved == approx([0, 0, 0])
-    assert first.objective == approx(6 * 0.9)
+    assert first.unserved == approx([0, 0, 0, 0])
+    assert first.objective == approx(8 * 0.9)
     second = relaxation.solve()
     assert second is not None
-    assert second.objective == approx(6 * 0.5)
+    assert second.objective == approx(8 * 0.5)
 
 
 def test_a_function_without_weight_changes_nothing() -> None:
