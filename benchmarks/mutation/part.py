@@ -83,6 +83,7 @@ PARTS = {
             "packer/solver/dual_feasible.py",
             "packer/solver/relaxation.py",
             "packer/solver/relaxation_result.py",
+            "packer/solver/relaxation_rows.py",
         ),
         _PROOFS,
     ),
