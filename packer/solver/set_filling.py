@@ -202,8 +202,8 @@ def improve_together(
         return not is_over.is_set() and may_go_on()
 
     with ThreadPoolExecutor(len(short)) as threads:
-        running = [threads.submit(one.improve, most_steps, goes_on) for one in short]
         try:
+            running = [threads.submit(one.improve, most_steps, goes_on) for one in short]
             for each in running:
                 each.result()
         finally:

@@ -2,11 +2,13 @@
 
 import itertools
 import random
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 
+from packer.solver import set_filling
 from packer.solver.branching import objective_grid
 from packer.solver.budget import BudgetSearch
 from packer.solver.certificate_check import verify_solution
@@ -240,6 +242,42 @@ def test_an_error_in_one_set_ends_the_others() -> None:
     with pytest.raises(KeyboardInterrupt):
         improve_together([broken, endless], 10**6, fail_at_once)
     assert broken.steps + endless.steps < 300
+
+
+def test_ctrl_c_while_sets_are_handed_out_ends_those_at_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Pressed(ThreadPoolExecutor):
+        def submit(self, *arguments: Any, **named: Any) -> Future[Any]:
+            super().submit(*arguments, **named)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(set_filling, "ThreadPoolExecutor", Pressed)
+    instance = parse_instance(tight_fleet(0, 10, 995))
+    fillings = [filling_of(instance, 10, seed) for seed in (3, 4)]
+    with pytest.raises(KeyboardInterrupt):
+        improve_together(fillings, 1000, lambda: True)
+    assert sum(one.steps for one in fillings) < 30
+
+
+class CountingClock(Clock):
+    """A clock that counts how often it is asked, and in the end says that time is up."""
+
+    asked = 0
+
+    def has_time(self) -> bool:
+        self.asked += 1
+        return self.asked < 2000
+
+
+def test_squeezing_ends_by_its_steps() -> None:
+    """Ten GPUs are enough, but not found in so few steps; nine never are."""
+    instance = parse_instance(tight_fleet(0, 10, 997))
+    columns, clock = build_columns(instance), CountingClock(PLENTY.limits)
+    start = next_fit(instance)
+    taken = list(Squeeze(start, columns, clock).run(0, 20))
+    assert all(one.objective >= 10 for one in taken)
+    assert 20 <= clock.asked < 100
 
 
 def test_a_fill_is_kept_only_where_it_leaves_less_over() -> None:

@@ -4,10 +4,13 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from ortools.sat.python import cp_model
 
+from packer.solver import interruptible
 from packer.solver.interruptible import run_solver
 
 _SECONDS = 60.0
@@ -43,6 +46,26 @@ def test_ctrl_c_ends_the_run_and_is_not_swallowed(delay: float) -> None:
     finally:
         press.join()
         signal.signal(signal.SIGINT, handler)
+    assert time.monotonic() - started < _SECONDS / 2
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.3])
+def test_ctrl_c_while_the_run_is_handed_over_ends_it_too(
+    monkeypatch: pytest.MonkeyPatch, delay: float
+) -> None:
+    class Pressed(ThreadPoolExecutor):
+        def submit(self, *arguments: Any, **named: Any) -> Future[Any]:
+            super().submit(*arguments, **named)
+            time.sleep(delay)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(interruptible, "ThreadPoolExecutor", Pressed)
+    solver = cp_model.CpSolver()
+    solver.parameters.max_time_in_seconds = _SECONDS
+    solver.parameters.num_workers = 1
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_solver(solver, hard_model())
     assert time.monotonic() - started < _SECONDS / 2
 
 
