@@ -64,6 +64,10 @@ def test_nodes_are_filled_to_the_brim() -> None:
     _, result = relaxed(document)
     assert result.objective == approx(10.5)
     assert result.prices.node == approx(np.array([[0.07]]))
+    document["items"][0]["alts"][0]["node"] = document["node_types"][0]["node_cap"] = [1]
+    _, result = relaxed(document)
+    assert result.objective == approx(21)
+    assert result.prices.node == approx(np.array([[7]]))
 
 
 def test_nodes_are_full_where_one_of_their_dimensions_is() -> None:
@@ -210,7 +214,7 @@ THREE = {"dims": ["memory", "slots", "streams"]}
 LARGE = node_type(count=9, gpu_cap=[10, 10, 1000])
 
 
-@pytest.mark.parametrize("wanted", ["CBACAB", "BBBACC"])
+@pytest.mark.parametrize("wanted", ["CBACAB", "BBBACC", "CBCA"])
 def test_rounds_of_columns(wanted: str) -> None:
     """First the least way in sum and in either of two dimensions, then what pays for every item.
 
@@ -228,8 +232,8 @@ def test_rounds_of_columns(wanted: str) -> None:
     for rounds in (2, 50):
         result = Relaxation(parse_instance(document)).solve(rounds)
         assert result is not None
-        assert result.objective == approx(24 * 11 / 30), rounds
-        assert result.unserved == approx([0] * 6)
+        assert result.objective == approx(4 * len(items) * 11 / 30), rounds
+        assert result.unserved == approx([0] * len(items))
 
 
 def test_columns_that_come_later_meet_the_functions() -> None:
