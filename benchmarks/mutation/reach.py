@@ -33,10 +33,10 @@ class Reach:
         return bool(lines & self.imported.get(mutant.module, set()))
 
     def tests_of(self, mutant: Mutant, checkout: Path) -> list[str]:
-        """Tests that reach the changed statement, the quickest of every test function first.
+        """Tests that reach the changed statement, the quickest first.
 
-        Sets of parameters of one function are much alike: after the quickest of each comes the
-        second of each. What runs at import may change any test of the module.
+        Sets of parameters of one function are much alike, so every function has its turn. What
+        runs at import may change any test of the module.
         """
         reached = self.tests.get(mutant.module, {})
         lines: Iterable[int] = statement_lines(checkout / mutant.module, mutant.line)
@@ -55,14 +55,14 @@ class Reach:
         return chosen
 
     def _in_turn(self, tests: Iterable[str]) -> list[str]:
-        """Tests in rounds, one of each function in a round, within a round the quickest first."""
+        """Quick tests first, every further one of the same function as if it took so much more."""
         met: Counter[str] = Counter()
-        order: list[tuple[int, float, str]] = []
+        order: list[tuple[float, str]] = []
         for test in sorted(tests, key=lambda one: (self.seconds[one], one)):
             function = test.partition("[")[0]
-            order.append((met[function], self.seconds[test], test))
             met[function] += 1
-        return [test for _, _, test in sorted(order)]
+            order.append((met[function] * self.seconds[test], test))
+        return [test for _, test in sorted(order)]
 
 
 def lines_run(measured: coverage.Coverage, checkout: Path) -> dict[str, set[int]]:

@@ -132,7 +132,7 @@ def weight_homes(
     """
     patterns = [
         (re.compile(pattern), device)
-        for pattern, device in tensor_overrides(options, max(backend, default=0) + 1)
+        for pattern, device in tensor_overrides(options, max(backend) + 1)
     ]
     places = _places(model)
     host, output = backend[HOST], sizes.block_count

@@ -77,7 +77,7 @@ class _Fusion:
                 moved = run[shared : shared + 3]
                 run[routed + 3 : shared + 3] = moved + run[routed + 3 : shared]
                 up = run[routed + 2].sources[1]
-                self._keep(up.sources[1:3], run[routed + 5])
+                self._keep(up.sources[1:], run[routed + 5])
                 return 5
         return 0
 

@@ -120,6 +120,12 @@ def test_flash_attention_of_one_token_reads_a_cache_of_one_type_as_it_is() -> No
     assert mixed - plain == 2 * 2 * 128 * 4096 * 8
 
 
+@pytest.mark.parametrize("head", [64, 128, 256])
+def test_heads_whose_quantized_cache_is_read_as_it_is(head: int) -> None:
+    plain = allocation_bytes(attention(1, head=head), is_card=True)
+    assert allocation_bytes(attention(1, head=head, kinds=("q8_0",) * 2), is_card=True) == plain
+
+
 def test_flash_attention_without_a_kernel_reserves_its_result_alone() -> None:
     found = attention(1, head=32)
     assert allocation_bytes(found, is_card=True) == allocation_bytes(found, is_card=False)

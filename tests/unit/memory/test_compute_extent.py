@@ -34,6 +34,7 @@ def formulas() -> st.SearchStrategy[Formula]:
             lambda a, b, c: (a - 1) * (b + 1) + (1 if c - 1 else 2),
             lambda a, b, c: sum(range(a % 7)) + len([b] * (c % 5)),
             lambda a, b, c: 1000 - a if a >= b else 1000 // c,
+            lambda a, b, c: (a + 4 * b) // 2 + a * c // 4 + (2 * a + 8 * b * c) // 2,
             lambda a, b, c: (a * b + 5) // (b + c) + (a + 5) % 7,
             lambda a, b, c: (6 * a * c + 4 * c) // (2 * c) - (a * b + c) // (a * b + c),
             lambda a, b, c: (32 * a + 13) // 32 + 1000 % b + (b + 3) * (a - c),

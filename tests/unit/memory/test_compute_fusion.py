@@ -297,6 +297,23 @@ def test_views_and_sums_may_take_turns() -> None:
     }
 
 
+@pytest.mark.parametrize("lead", [1, 2, 3])
+def test_a_sum_of_experts_may_begin_anywhere(lead: int) -> None:
+    for is_turned in (False, True):
+        nodes = reduction(4, 2, is_turned=is_turned)
+        run = [*(node("other", shaped(1), leaf(1)) for _ in range(lead)), *nodes.values()]
+        assert found(run)[1] == {f"{len(run) - 1} add": kept_for_reduction(nodes)}
+
+
+@pytest.mark.parametrize("width", [256, 1024])
+def test_a_shared_expert_of_another_width_stays(width: int) -> None:
+    nodes = pair()
+    for name in ("shared gate", "shared up"):
+        nodes[name].sources[0].shape = shaped(256, width)
+    run = list(nodes.values())
+    assert found(run) == (run, {})
+
+
 def _retyped(name: str, position: int) -> Callable[[Nodes], None]:
     def change(nodes: Nodes) -> None:
         nodes[name].sources[position].type = F16

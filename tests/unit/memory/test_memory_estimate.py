@@ -107,6 +107,9 @@ def test_a_draft_model_adds_parts_of_its_own() -> None:
     assert second.weights_bytes == 0
     assert second.draft_context_bytes == 2 * 4096 * 2 * 2 * 2 * 32
     assert second.process_bytes > 0
+    host = estimate_memory(MODEL, options, cards(2), draft=small).host
+    assert host.draft_context_bytes == 0
+    assert host.draft_weights_bytes > 0
 
 
 @pytest.mark.parametrize(

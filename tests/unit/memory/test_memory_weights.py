@@ -1,5 +1,7 @@
 """Tensors lie where llama.cpp puts them, with its padding."""
 
+from dataclasses import replace
+
 import pytest
 
 from packer.domain.model import ModelFile, Tensor
@@ -216,6 +218,19 @@ def lora(*names: str, architecture: str = "llama") -> ModelFile:
     ]
     norms = [Tensor("blk.0.attn_norm.weight", (256,), F32)]
     return ModelFile("lora", architecture, {}, (*pairs, *norms), 0, 0, "lora.gguf")
+
+
+def test_rows_of_an_adapter_are_filled_on_a_card_alone() -> None:
+    model = MadeUp().file()
+    parts = (tensor("blk.0.ffn_up.weight.lora_a", (320, 16), "q8_0"),)
+    adapter = replace(lora(), tensors=parts)
+    on_host, on_card = (
+        adapter_bytes(adapter, model, read_hyperparameters(model), (device,) * 5, ())
+        for device in (HOST, 0)
+    )
+    assert on_host == {HOST: 16 * 340 + -16 * 340 % 32}
+    assert on_card == {0: card_bytes(ELEMENT_TYPES_BY_NAME["q8_0"], 320, 16 * 320)}
+    assert on_card[0] > on_host[HOST]
 
 
 def test_an_adapter_lies_beside_the_tensors_it_changes() -> None:
