@@ -63,6 +63,45 @@ def test_what_a_card_can_run(found: GraphTensor, runs: bool) -> None:
     assert can_run(found, 0, HOST) is runs
 
 
+def scan(state: tuple[int, ...], decay: int, groups: int) -> GraphTensor:
+    """A scan of states [state, head, heads] with keys of so many groups."""
+    operands = [tensor("f32", 8) for _ in range(3)]
+    return node(
+        "ssm_scan",
+        tensor("f32", *state),
+        *operands[1:],
+        tensor("f32", decay),
+        tensor("f32", 8, groups),
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "runs"),
+    [
+        # Mamba 1: a decay of its own for every element of the state.
+        (scan((16, 1, 128), 16, 1), True),
+        (scan((16, 1, 384), 16, 1), True),
+        (scan((16, 1, 129), 16, 1), False),
+        (scan((16, 1, 64), 16, 1), False),
+        (scan((16, 2, 128), 16, 1), False),
+        (scan((8, 1, 128), 16, 1), False),
+        (scan((16, 1, 128), 16, 2), False),
+        # Mamba 2: one decay for each head.
+        (scan((128, 64, 4), 1, 2), True),
+        (scan((128, 24, 4), 1, 2), False),
+        (scan((64, 64, 4), 1, 2), False),
+    ],
+)
+def test_states_a_card_scans(found: GraphTensor, runs: bool) -> None:
+    assert can_run(found, 0, HOST) is runs
+
+
+@pytest.mark.parametrize("head", [40, 64, 72, 80, 96, 112, 128, 256])
+def test_heads_of_equal_keys_and_values_with_a_kernel(head: int) -> None:
+    assert has_flash_kernel(attention(1, head=head))
+    assert not has_flash_kernel(attention(1, head=head + 1))
+
+
 def test_an_operand_on_another_card_cannot_be_read() -> None:
     weight = tensor("f16", 256, 8)
     found = node("mul_mat", weight, tensor("f32", 256, 4))
