@@ -233,6 +233,13 @@ def test_other_activations_choose_no_experts(variant: str) -> None:
     assert found(ended(nodes))[1] == {}
 
 
+@pytest.mark.parametrize("operation", ["add", "mul_mat", "sqrt"])
+def test_choices_without_an_activation_are_no_kernel(operation: str) -> None:
+    nodes = router()
+    nodes["gate"].operation = operation
+    assert found(ended(nodes))[1] == {}
+
+
 def reduction(experts: int = 4, products: int = 1, *, is_turned: bool = False) -> Nodes:
     """Experts weighted and summed up one after the other, for three tokens."""
     full, factors = shaped(8, experts, 3), shaped(1, experts, 3)
