@@ -112,6 +112,7 @@ def test_bounds_of_patterns_are_accepted() -> None:
         ({"bound": True}, "bound is stored as True"),
         ({"status": "feasible"}, "status feasible with objective 3 and bound 3"),
         ({"status": "infeasible"}, "not a valid solution"),
+        ({"status": "unknown"}, "status unknown with objective 3 and bound 3"),
         ({"placed": []}, "wrong number of replicas"),
         ({"placed": None}, "not a valid solution"),
         ({"certificate": []}, "not a valid solution"),
@@ -221,8 +222,10 @@ def test_the_certificate_is_about_the_conflict() -> None:
     document, answer = impossible(CONFLICT)
     answer["certificate"] = solution(single_cards(problem()))["certificate"]
     answer["certificate"]["conflict"] = CONFLICT
-    with pytest.raises(Refused, match="not about the conflict"):
-        verify_solution(document, resealed(document, answer))
+    for kind in ("dff", "trust"):
+        answer["certificate"]["kind"] = kind
+        with pytest.raises(Refused, match="not about the conflict"):
+            verify_solution(document, resealed(document, answer))
 
 
 def test_the_seal_covers_what_a_bound_depends_on() -> None:

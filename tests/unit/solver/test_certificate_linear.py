@@ -102,6 +102,12 @@ def test_the_bound_is_rounded_up_to_whole_cards(price: int, count: int, bound: i
     assert linear_bound(simple(count), document) == bound
 
 
+def test_cards_of_nodes_that_are_gone_earn_nothing() -> None:
+    problem = simple()
+    problem["node_types"][0] |= {"count": 2, "unavailable": [1]}
+    assert linear_bound(problem, certificate(paying(2, value=36 + 2 * (10 - 20)), 10)) == 2
+
+
 def test_the_bound_is_a_sum_of_prices() -> None:
     problem = simple() | {"objective": "gpu_price"}
     problem["node_types"] += [node_type("b", gpu_price=9)]
@@ -225,6 +231,7 @@ def test_a_branch_may_not_widen_what_an_outer_one_narrowed() -> None:
         ({"spread_node": [[0, 0, -1]]}, "prices"),
         ({"capacity": [[0], [0]]}, "rows per type"),
         ({"node": []}, "rows per type"),
+        ({"capacity": [], "node": []}, "rows per type"),
         ({"capacity": [[0, 0]]}, "dims"),
         ({"capacity": [[]]}, "dims"),
         ({"node": [[]]}, "dims"),
@@ -308,6 +315,12 @@ def test_cards_within_one_link(links: Any, cards: int, fits: bool, caps: Any) ->
     nodes = node_type(gpus=3, links=links, gpu_caps=caps)
     problem = instance([nodes], [item("x", 1, joined, alternative([7]))])
     assert pays(problem, 2 * cards if fits and 2 * cards < 7 else 7)
+
+
+def test_one_card_is_within_any_link() -> None:
+    """The larger card is in none."""
+    nodes = node_type(gpu_cap=[12], gpu_caps=[[10], [12]], links=[[0]])
+    assert pays(instance([nodes], [item("x", 1, alternative([12], one_link=True))]), 12)
 
 
 @pytest.mark.parametrize(

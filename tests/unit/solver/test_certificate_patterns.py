@@ -97,6 +97,7 @@ def test_the_least_share_that_is_allowed_counts() -> None:
     assert pattern_value(document, certificate([1], [0, 5], 1)) == 9
     types[0]["gpu_cap"] = [11]
     assert pattern_value(document, certificate([1], [0, 5], 1)) == 9
+    assert pattern_value(document, certificate([1], [0, 9], 1, unit=12)) == 9
 
 
 def test_the_largest_card_of_a_node_counts_for_all() -> None:

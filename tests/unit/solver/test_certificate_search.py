@@ -32,6 +32,8 @@ def test_the_optimum_in_cards_prices_and_nodes() -> None:
     assert least(document) == 4
     assert least(document | {"objective": "gpu_price"}) == 2 * 2 + 2 * 3
     assert least(document | {"objective": "node_price"}) == 2 * 7
+    document["items"][0]["count"] = 1
+    assert least(document | {"objective": "gpu_price"}) == 2
     assert least(problem()) == 0
 
 
@@ -89,6 +91,14 @@ def test_unequal_cards() -> None:
     assert not possible(problem(item("x", 3, alternative([6])), **nodes))
 
 
+@pytest.mark.parametrize("caps", [[[12, 1], [1, 12]], [[1, 12], [12, 1]]])
+@pytest.mark.parametrize("share", [[12, 1], [1, 12]])
+def test_either_of_two_unequal_cards_may_be_used_alone(caps: Any, share: list[int]) -> None:
+    nodes = node_type(gpu_cap=[12, 12], gpu_caps=caps)
+    document = instance([nodes], [item("x", 1, alternative(share))], dims=["memory", "slots"])
+    assert least(document) == 1
+
+
 def test_types_of_cards() -> None:
     picky = item("x", 2, alternative([6], gpu_types=["B"]))
     types = [node_type("a"), node_type("b", gpus=1)]
@@ -125,6 +135,8 @@ def test_cards_of_overlapping_links() -> None:
     document = problem(other, joined, gpus=3, links=[[1, 0], [1, 2]])
     assert possible(document)
     assert least(document) == 3
+    for links in ([[0, 1], [2, 1]], [[1, 0], [1, 2]], [[0, 1], [1, 2]]):
+        assert least(problem(joined, gpus=3, links=links)) == 2
 
 
 @pytest.mark.parametrize(
@@ -196,6 +208,8 @@ def test_a_partner_may_span_more_cards_than_it_needs() -> None:
     partner = item("y", 1, alternative([1]), alternative([1], [1]))
     rule = {"type": "affinity", "items": ["x", "y"], "scope": "gpu"}
     assert possible(problem(follower, partner, constraints=[rule]))
+    del partner["alts"][1]
+    assert not possible(problem(follower, partner, constraints=[rule]))
 
 
 def test_an_item_that_need_not_be_placed_may_still_help() -> None:
@@ -269,6 +283,10 @@ def test_the_order_of_shares_does_not_matter_to_who_stands_in() -> None:
     assert len(needed([alternative([1], [4]), alternative([5], [1])])) == 1
     assert len(needed([alternative([3], [3]), alternative([5], [1])])) == 2
     assert len(needed([alternative([1], [1]), alternative([9])])) == 2
+
+
+def test_one_card_within_a_link_stands_in_for_one_anywhere() -> None:
+    assert len(needed([alternative([5], one_link=True), alternative([6])])) == 1
 
 
 def test_a_vector_within_another() -> None:
