@@ -25,10 +25,10 @@ TIGHT = 0.001
 MOST_BINS = 200
 MOST_PIECES = 900
 """Sizes up to which all pairs of pieces are looked at."""
-STEPS_PER_START = 400
+STEPS_PER_START = 1_000
 """Steps after which the wide replicas are dealt anew."""
-FEWEST, MOST = 5, 14
-"""Full GPUs emptied at once."""
+FEWEST, MOST = 2, 6
+"""Full GPUs emptied at once; more are seldom all filled again."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,8 @@ class BrimFill:
         filled = [one for one in load.bins if one.items]
         pieces_of = np.array([len(one.items) for one in filled])
         count = min(len(filled), int(random.integers(FEWEST, MOST + 1)))
-        chance = pieces_of / max(1, pieces_of.sum())
+        # Many small pieces have many exact sums.
+        chance = pieces_of**2 / max(1, (pieces_of**2).sum())
         chosen = random.choice(len(filled), count, False, chance).tolist() if count else []
         emptied = [filled[k] for k in chosen]
         pieces = state.loose + [i for one in emptied for i in one.items]

@@ -32,32 +32,36 @@ class PairSums:
             Arrays [pieces of a set, sets] of positions.
         """
         singles = np.flatnonzero(free & (self.sizes <= total))
-        yield singles[self.sizes[singles] >= total - spare][None, :]
+        sizes = self.sizes[singles]
+        yield singles[sizes >= total - spare][None, :]
         usable = free[self._first] & free[self._second]
+        usable[self._sums.searchsorted(total, side="right") :] = False
         sums, first, second = self._sums[usable], self._first[usable], self._second[usable]
-        end = int(np.searchsorted(sums, total, side="right"))
-        sums, first, second = sums[:end], first[:end], second[:end]
-        start = int(np.searchsorted(sums, total - spare))
-        yield np.stack([first[start:], second[start:]])
-        one, pair = _matches(total - self.sizes[singles], sums, spare)
-        three = np.stack([singles[one], first[pair], second[pair]])
-        yield three[:, three[0] < three[1]]
+        start = int(sums.searchsorted(total - spare))
+        yield np.array([first[start:], second[start:]])
+        one, pair = _matches(total - sizes, sums, spare)
+        if len(one):
+            three = np.array([singles[one], first[pair], second[pair]])
+            yield three[:, three[0] < three[1]]
         pair, other = _matches(total - sums, sums, spare)
-        later = pair < other
-        pair, other = pair[later], other[later]
-        four = np.stack([first[pair], second[pair], first[other], second[other]])
-        apart = (four[0] != four[2]) & (four[0] != four[3])
-        yield four[:, apart & (four[1] != four[2]) & (four[1] != four[3])]
+        if len(pair):
+            later = pair < other
+            pair, other = pair[later], other[later]
+            four = np.array([first[pair], second[pair], first[other], second[other]])
+            apart = (four[0] != four[2]) & (four[0] != four[3])
+            yield four[:, apart & (four[1] != four[2]) & (four[1] != four[3])]
 
 
 def _matches(wanted: Pieces, sums: Pieces, spare: int) -> tuple[Pieces, Pieces]:
     """Positions (of wanted, of sums) where a sum is what is wanted, or at most spare less."""
-    start = np.searchsorted(sums, wanted - spare)
-    count = np.searchsorted(sums, wanted, side="right") - start
-    before = np.cumsum(count) - count
-    if len(count) and before[-1] + count[-1] > MOST_SETS:
+    start = sums.searchsorted(wanted - spare)
+    count = sums.searchsorted(wanted, side="right") - start
+    if not count.any():
+        return count[:0], count[:0]
+    before = count.cumsum() - count
+    if before[-1] + count[-1] > MOST_SETS:
         # The first ones that fit the limit; callers shuffle pieces between calls.
         count = np.where(before + count <= MOST_SETS, count, 0)
-        before = np.cumsum(count) - count
-    which = np.repeat(np.arange(len(wanted)), count)
+        before = count.cumsum() - count
+    which = np.arange(len(wanted)).repeat(count)
     return which, np.arange(len(which)) - before[which] + start[which]

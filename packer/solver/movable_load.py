@@ -106,13 +106,15 @@ class MovableLoad:
 
     def load(self, items: Sequence[int], t: int) -> Vector:
         """What items take of a GPU of a type."""
-        shares = [self.ways[i, t].share for i in items]
-        return tuple(sum(share[d] for share in shares) for d in range(self.dims))
+        if not items:
+            return (0,) * self.dims
+        return tuple(map(sum, zip(*(self.ways[i, t].share for i in items), strict=True)))
 
     def node_need(self, items: Sequence[int], t: int) -> Vector:
         """What items take of a node of a type."""
-        needs = [self.ways[i, t].node for i in items]
-        return tuple(sum(need[e] for need in needs) for e in range(self.node_dims))
+        if not items:
+            return (0,) * self.node_dims
+        return tuple(map(sum, zip(*(self.ways[i, t].node for i in items), strict=True)))
 
     def put(self, bins: Sequence[Bin], fillings: Sequence[Sequence[int]]) -> bool:
         """Give GPUs other items, all at once; False, with nothing changed, where a node can not."""
@@ -140,6 +142,8 @@ class MovableLoad:
     ) -> Counter[tuple[Scope, int, int]] | None:
         """More of limited items per node and zone; None where there would be too many."""
         change: Counter[tuple[Scope, int, int]] = Counter()
+        if not self.limits:
+            return change
         for one, items in zip(bins, fillings, strict=True):
             limited = Counter(i for i in items if i in self.limits)
             if any(n > self.limits[i].get(Scope.GPU, n) for i, n in limited.items()):

@@ -8,6 +8,9 @@ from packer.solver.movable_load import Bin, MovableLoad
 
 Filling = tuple[Bin, list[int]]
 
+MOST_EXCHANGES = 4
+"""Exchanges between nodes that are made, and tried each time, to make room for one filling."""
+
 
 def deal_to_nodes(load: MovableLoad, fillings: Sequence[Filling]) -> list[Filling]:
     """Put fillings on their GPUs or on equal ones of other nodes; those left that fit nowhere.
@@ -24,7 +27,11 @@ def deal_to_nodes(load: MovableLoad, fillings: Sequence[Filling]) -> list[Fillin
     left = []
     for group in alike.values():
         for one, items in _neediest_first(load, group):
-            if not load.put([one], [items]) and not _put_by_exchange(load, one, items):
+            if not (
+                load.put([one], [items])
+                or _put_by_exchange(load, one, items)
+                or (_make_room(load, one, items) and load.put([one], [items]))
+            ):
                 left.append((one, items))
     return left
 
@@ -56,4 +63,35 @@ def _put_by_exchange(load: MovableLoad, one: Bin, items: list[int]) -> bool:
         and other.node != one.node
         and other.node_type == one.node_type
         and other.room == one.room
+    )
+
+
+def _make_room(load: MovableLoad, one: Bin, items: list[int]) -> bool:
+    """Exchange other fillings of a GPU's node for less needy ones, until it has what items need."""
+    need = load.node_need(items, one.node_type)
+    for _ in range(MOST_EXCHANGES):
+        short = [a - b for a, b in zip(need, load.node_left.get(one.node, need), strict=True)]
+        if max(short, default=0) <= 0:
+            return True
+        if not _exchange(load, one, short.index(max(short)), max(short)):
+            return False
+    return False
+
+
+def _exchange(load: MovableLoad, one: Bin, e: int, short: int) -> bool:
+    """The exchange that just frees what is short of a node's capacity, else the one that most."""
+    full = [other for other in load.bins if other.items and other.node_type == one.node_type]
+    need = {other.gpu: load.node_need(other.items, other.node_type)[e] for other in full}
+    gains = [
+        (gain, here, there)
+        for here in full
+        if here.node == one.node
+        for there in full
+        if there.node != one.node and there.room == here.room
+        if 0 < (gain := need[here.gpu] - need[there.gpu]) <= load.node_left[there.node][e]
+    ]
+    gains.sort(key=lambda found: (found[0] < short, abs(found[0] - short)))
+    return any(
+        load.put([here, there], [there.items, here.items])
+        for _, here, there in gains[:MOST_EXCHANGES]
     )

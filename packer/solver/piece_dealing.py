@@ -136,7 +136,9 @@ class PieceDealing:
                 fullest_subset(shares[order, 0].tolist(), int(room[0]), int(room[0]) + 1)
             ]
             load = shares[chosen].sum(axis=0)
-            if (load > room).any() or room[0] - load[0] > spare:
+            if room[0] - load[0] > spare:
+                break  # no order of the pieces fills more
+            if (load > room).any():
                 continue
             needs = self._needs[one.node_type][[*must, *chosen.tolist()]].sum(axis=0)
             value = float((np.abs(wanted - needs) / np.maximum(wanted, 1)).sum())
