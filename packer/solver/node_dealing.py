@@ -30,7 +30,7 @@ def deal_to_nodes(load: MovableLoad, fillings: Sequence[Filling]) -> list[Fillin
             if not (
                 load.put([one], [items])
                 or _put_by_exchange(load, one, items)
-                or (_make_room(load, one, items) and load.put([one], [items]))
+                or _put_by_making_room(load, one, items)
             ):
                 left.append((one, items))
     return left
@@ -66,20 +66,19 @@ def _put_by_exchange(load: MovableLoad, one: Bin, items: list[int]) -> bool:
     )
 
 
-def _make_room(load: MovableLoad, one: Bin, items: list[int]) -> bool:
-    """Exchange other fillings of a GPU's node for less needy ones, until it has what items need."""
+def _put_by_making_room(load: MovableLoad, one: Bin, items: list[int]) -> bool:
+    """Put items on a GPU once fillings of its node were exchanged for less needy ones."""
     need = load.node_need(items, one.node_type)
     for _ in range(MOST_EXCHANGES):
         short = [a - b for a, b in zip(need, load.node_left.get(one.node, need), strict=True)]
-        if max(short, default=0) <= 0:
-            return True
-        if not _exchange(load, one, short.index(max(short)), max(short)):
-            return False
-    return False
+        most = max(short, default=0)
+        if most <= 0 or not _exchange(load, one, short.index(most), most):
+            break
+    return load.put([one], [items])
 
 
 def _exchange(load: MovableLoad, one: Bin, e: int, short: int) -> bool:
-    """The exchange that just frees what is short of a node's capacity, else the one that most."""
+    """Make the exchange that just frees what is short of a node's capacity, else the most."""
     full = [other for other in load.bins if other.items and other.node_type == one.node_type]
     need = {other.gpu: load.node_need(other.items, other.node_type)[e] for other in full}
     gains = [
