@@ -270,14 +270,16 @@ class CountingClock(Clock):
         return self.asked < 2000
 
 
-def test_squeezing_ends_by_its_steps() -> None:
-    """Ten GPUs are enough, but not found in so few steps; nine never are."""
-    instance = parse_instance(tight_fleet(0, 10, 997))
-    columns, clock = build_columns(instance), CountingClock(PLENTY.limits)
-    start = next_fit(instance)
-    taken = list(Squeeze(start, columns, clock).run(0, 20))
-    assert all(one.objective >= 10 for one in taken)
-    assert 20 <= clock.asked < 100
+@pytest.mark.parametrize("seed", [0, 1])
+def test_squeezing_ends_by_its_steps(seed: int) -> None:
+    """Ten GPUs are enough and nine are not: without a limit it goes on until no try is left."""
+    fleet = tight_fleet(seed, 10, 990)
+    random.Random(seed).shuffle(fleet["items"])
+    instance = parse_instance(fleet)
+    start, clock = next_fit(instance), CountingClock(PLENTY.limits)
+    assert start.objective == 12
+    list(Squeeze(start, build_columns(instance), clock).run(0, 8))
+    assert clock.asked < 30
 
 
 def test_a_fill_is_kept_only_where_it_leaves_less_over() -> None:
@@ -435,3 +437,11 @@ def test_a_solve_looks_for_a_first_plan_by_search() -> None:
     phases, objective = told(two_capacities(0, 26, 940), 0.05)
     assert objective == 26
     assert [one for one in phases if one != "bound"] == ["search"]
+
+
+def test_a_solve_gives_up_a_gpu_by_search() -> None:
+    given = two_capacities(0, 26, 900)
+    random.Random(0).shuffle(given["items"])
+    phases, objective = told(given, 0.05)
+    assert objective == 25
+    assert [one for one in phases if one != "bound"] == ["first fit", "squeeze"]
