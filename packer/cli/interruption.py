@@ -23,6 +23,11 @@ class CtrlC:
         self._is_pressed = True
         signal.default_int_handler(number, frame)
 
+    def pass_on(self) -> None:
+        """Raise a press that a library swallowed, as extension modules do while they are loaded."""
+        if self._is_pressed:
+            raise KeyboardInterrupt
+
     def is_behind(self, error: BaseException | None) -> bool:
         """Whether an error came of it."""
         if self._is_pressed:
@@ -30,3 +35,7 @@ class CtrlC:
         while error is not None and not isinstance(error, KeyboardInterrupt):
             error = error.__cause__ or error.__context__
         return error is not None
+
+
+CTRL_C = CtrlC()
+"""That of this process."""

@@ -32,12 +32,11 @@ from packer.cli import (
     verify_command,
 )
 from packer.cli.console import say, say_error
-from packer.cli.interruption import CtrlC
+from packer.cli.interruption import CTRL_C
 from packer.errors import GpuPackerError
 
 _OBJECTS_BETWEEN_COLLECTIONS = 50_000
 _LIBRARY_WORDS = "Value error, "
-_CTRL_C = CtrlC()
 
 
 def _one_per_line(examples: str) -> str:
@@ -121,7 +120,7 @@ def run(arguments: list[str] | None = None) -> int:
             return exit_status.DONE
         raise
     except Exception as error:
-        status = exit_status.INTERRUPTED if _CTRL_C.is_behind(error) else _other(error)
+        status = exit_status.INTERRUPTED if CTRL_C.is_behind(error) else _other(error)
     if status == exit_status.INTERRUPTED:
         say("interrupted; no output is half written")
     return status if isinstance(status, int) else exit_status.DONE
@@ -149,5 +148,5 @@ def main() -> None:
     # Large fleets are millions of small objects, of which few are garbage: looking for it after
     # every 700 of them takes as long as the work itself.
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
-    _CTRL_C.listen()
+    CTRL_C.listen()
     sys.exit(run())

@@ -4,6 +4,8 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from packer.cli.interruption import CTRL_C
+
 if TYPE_CHECKING:
     from packer.api.sweeping import SweepProgress
     from packer.solver.outcome import Progress
@@ -14,9 +16,14 @@ class _StatusLine:
 
     def __init__(self) -> None:
         self._shown = False
+        self._is_first = True
         self._animated = sys.stderr.isatty()
 
     def _show(self, text: str) -> None:
+        if self._is_first:
+            # Heavy libraries were loaded just now. Later presses are answered where they come.
+            self._is_first = False
+            CTRL_C.pass_on()
         if not self._animated:
             return
         sys.stderr.write(f"\r\x1b[2K{text}")

@@ -1,5 +1,6 @@
 """Ctrl-C at several moments: exit 130 or a finished result, never half-written output."""
 
+import contextlib
 import json
 import signal
 import time
@@ -8,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from packer import api
-from packer.cli import exit_status, main
+from packer.cli import exit_status, main, progress
 from packer.cli.interruption import CtrlC
 from packer.cli.main import run
+from packer.cli.progress import SolverProgress
+from packer.solver.outcome import Progress
 from tests.interruptible import interruptible
 from tests.planned import ROOT, plan
 
@@ -106,7 +109,7 @@ def test_a_library_that_keeps_only_the_words(
         raise ValueError(words)
 
     monkeypatch.setattr(main, "app", load)
-    monkeypatch.setattr(main, "_CTRL_C", CtrlC())
+    monkeypatch.setattr(main, "CTRL_C", CtrlC())
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(SystemExit) as stopped:
@@ -115,6 +118,25 @@ def test_a_library_that_keeps_only_the_words(
         signal.signal(signal.SIGINT, before)
     assert stopped.value.code == exit_status.INTERRUPTED
     assert capsys.readouterr().err == "interrupted; no output is half written\n"
+
+
+def test_what_a_library_swallows_while_it_is_loaded_ends_the_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pressed, step = CtrlC(), Progress("bound", None, 1, 0.1)
+    monkeypatch.setattr(progress, "CTRL_C", pressed)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with SolverProgress() as show:
+            show(step)
+            pressed.listen()
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+            show(step)
+        with SolverProgress() as show, pytest.raises(KeyboardInterrupt):
+            show(step)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_job_told_to_ignore_ctrl_c_ignores_it() -> None:
