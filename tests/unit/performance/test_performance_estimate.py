@@ -11,6 +11,7 @@ from packer.errors import InvalidInput
 from packer.memory.estimate import estimate_memory
 from packer.memory.result import Card
 from packer.performance.calibration import Calibration, Factors
+from packer.performance.constants import card_constants
 from packer.performance.estimate import SpeedEstimate, estimate_speed
 from packer.performance.figure import SpeedBasis
 from packer.performance.server_work import server_work
@@ -95,6 +96,14 @@ def test_a_model_without_nextn_blocks_drafts_nothing() -> None:
     file, gpu = load_model_file("llama-3.2-1b", "Q8_0"), find_gpu("L4")
     work = server_work(file, ServerOptions(), (gpu,), (0,) * 17, has_flash_attention=True)
     assert nextn_seconds(work) == 0.0
+
+
+def test_every_card_has_the_constants_of_its_own_product() -> None:
+    file, gpus = load_model_file("llama-3.2-1b", "Q8_0"), (find_gpu("L4"), find_gpu("RTX 4090"))
+    layers = (0,) * 8 + (1,) * 9
+    work = server_work(file, ServerOptions(), gpus, layers, has_flash_attention=True)
+    assert work.cards == tuple(map(card_constants, gpus))
+    assert work.cards[0] != work.cards[1]
 
 
 # Article B, RTX 4060 Laptop 8 GB with 76.8 GB/s: fewer layers on the card explain every draft row.

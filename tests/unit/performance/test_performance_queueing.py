@@ -1,14 +1,20 @@
 """The queueing formulas, against a simulated server and by themselves."""
 
+from dataclasses import replace
 from math import exp
 from statistics import median
 
 import pytest
 
-from packer.domain.demand import Goals
+from packer.domain.demand import Goals, RequestClass
 from packer.performance.delay import Delay, TwoDelays
 from packer.performance.queueing import ServerQueue
-from packer.performance.request_load import PromptSize, RequestLoad, request_load
+from packer.performance.request_load import (
+    PromptSize,
+    RequestLoad,
+    RequestSizes,
+    request_load,
+)
 from packer.performance.request_mix import lognormal_mix
 from packer.performance.serving_goal import (
     ServerDemand,
@@ -183,3 +189,22 @@ def test_the_chance_of_an_overflow_undoes_the_quantile() -> None:
     assert held.excess_chance(held.quantile(0.99)) == pytest.approx(0.01, rel=1e-6)
     assert TokensInFlight(500.0, 0.0).quantile(0.99) == 500.0
     assert TokensInFlight(500.0, 0.0).excess_chance(400.0) == 1.0
+
+
+@pytest.mark.parametrize("busy", [1, 4, 16])
+def test_equal_requests_do_not_vary(busy: int) -> None:
+    load = request_load(service_of("dense"), (RequestClass(900, 200, 1.0),))
+    assert load.variation(busy) == pytest.approx(1.0)
+
+
+def test_variation_is_that_of_as_many_busy_slots_whatever_was_asked_before() -> None:
+    asked_before = conversation_load()
+    assert asked_before.variation(1) != pytest.approx(asked_before.variation(16), rel=1e-3)
+    assert asked_before.variation(16) == conversation_load().variation(16)
+
+
+def test_prompts_are_remembered_by_the_server_that_reads_them() -> None:
+    sizes = RequestSizes(lognormal_mix(*MIXES["azure conversation"]))
+    quick = service_of("dense")
+    slow = replace(quick, prompts=tuple((tokens, 3 * each) for tokens, each in quick.prompts))
+    assert sizes.load(slow).prompt == pytest.approx(3 * sizes.load(quick).prompt)
