@@ -91,43 +91,31 @@ def _groups_heads(node: GraphTensor, ratio: int) -> bool:
 
 def _with_scratch(node: GraphTensor, size: int) -> int:
     """Bytes of a flash-attention result with the f16 copies of keys and values behind it."""
+    if not has_flash_kernel(node) or _reads_cache_as_it_is(node):
+        return size
     key, value = node.sources[1:3]
-    needs_key, needs_value = _copies_cache(node)
-    if needs_key and key.type is not F16:
+    if key.type is not F16:
         size += -size % _SCRATCH_ALIGNMENT + _elements(key) * F16.block_bytes
     shares = value.root is not None and (
         value.root is key or (value.root is key.root and value.view_offset == key.view_offset)
     )
-    if needs_value and value.type is not F16 and not shares:
+    if value.type is not F16 and not shares:
         size += -size % _SCRATCH_ALIGNMENT + _elements(value) * F16.block_bytes
     return size
 
 
-def _copies_cache(node: GraphTensor) -> tuple[bool, bool]:
-    """Whether the kernel needs keys, and values, in f16 (Turing and newer)."""
-    if not has_flash_kernel(node):
-        return False, False
-    query, key, value = node.sources[:3]
-    if not _takes_vector_kernel(node):
-        return True, True
-    is_built = (
-        key.type is value.type
-        and key.type.name in _VECTOR_TYPES
-        and query.shape[0] in _VECTOR_HEADS
-    )
-    return not is_built or key.type is F32, not is_built or value.type is F32
-
-
-def _takes_vector_kernel(node: GraphTensor) -> bool:
-    """Whether a batch is so small that the vector kernel runs (Ada and newer)."""
+def _reads_cache_as_it_is(node: GraphTensor) -> bool:
+    """Whether a kernel is built that needs neither keys nor values in f16 (Ada and newer)."""
     query, key, value = node.sources[:3]
     head, rows = query.shape[0], query.shape[1]
-    if head > 256 or head % 64 or head == 192 or key.shape[1] % _CELL_STRIDE:
+    if key.type is not value.type or key.type.name not in _VECTOR_TYPES:
+        return False
+    if head not in _VECTOR_HEADS or key.shape[1] % _CELL_STRIDE:
         return False
     ratio = query.shape[2] // key.shape[2]
     if rows == 1 and not _groups_heads(node, ratio):
         return True
-    if key.type.is_quantized or value.type.is_quantized:
+    if key.type.is_quantized:
         return rows <= 2
     is_heavy = ratio > 4 and (head >= 256 or key.shape[1] >= 8192)
     return rows == 1 and query.shape[3] == 1 and not is_heavy

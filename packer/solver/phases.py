@@ -58,6 +58,9 @@ def phases(run: Incumbent) -> Iterator[Phase]:
         yield partial(fill, run, style)
     if run.has_spots_up_to(40 * EXACT_SPOTS):
         yield partial(first_fit, run)
+    if run.placed is None and run.has_spots_up_to(TINY_SPOTS):
+        # In so few places the whole model soon tells that there is no plan.
+        yield partial(search_whole, run)
     yield partial(complete, run, 300)
     yield from _closing_the_gap(run)
     yield partial(first_fit, run)

@@ -170,7 +170,7 @@ def _experts(
     if graph.has(layer, f"ffn_gate_up_{how.stem}"):
         both = _product(graph, f"ffn_gate_up_{how.stem}", rows, chosen, layer)
         half = (both.shape[0] // 2, both.shape[1], both.shape[2])
-        strides = both.layout[1:3]
+        strides = (both.layout[1],)
         gate: GraphTensor | None = graph.view(both, half, strides)
         up = graph.view(both, half, strides, half[0] * both.layout[0])
     else:

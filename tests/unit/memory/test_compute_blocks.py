@@ -7,7 +7,7 @@ import pytest
 from packer.domain.model import ModelFile, Tensor
 from packer.domain.quantization import ELEMENT_TYPES_BY_NAME
 from packer.memory.compute_blocks import BlockChoice, block_kinds, choose_blocks
-from tests.memory_models import F16, MadeUp
+from tests.memory_models import F16, Keys, MadeUp
 
 HOST = 9
 BF16 = ELEMENT_TYPES_BY_NAME["bf16"]
@@ -119,3 +119,50 @@ def test_tensors_beyond_the_last_block_are_no_block() -> None:
     model = MadeUp(layers=8).file()
     odd = Tensor("blk.8.ffn_up.weight", (256, 512), F16)
     assert chosen(replace(model, tensors=(*model.tensors, odd)), 2).blocks == (0, 1, 7)
+
+
+WINDOW = {"attention.sliding_window": 512, "attention.sliding_window_pattern": 2}
+LISTED: Keys = {
+    "attention.sliding_window": 512,
+    "attention.sliding_window_pattern": (True, True, False, True),
+    "attention.rope_pattern": (True, False, False, True),
+    "swiglu_clamp_exp": (0.0, 0.0, 0.0, 7.0),
+}
+
+
+@pytest.mark.parametrize(
+    ("made", "kinds"),
+    [
+        (MadeUp("llama", layers=9), (0,) * 9),
+        # Every fourth block has no positions, whatever the windows are.
+        (MadeUp("smollm3", layers=9), (0, 0, 0, 1, 0, 0, 0, 1, 0)),
+        (MadeUp("afmoe", layers=9, keys=WINDOW), (0, 1, 0, 2, 0, 1, 0, 2, 0)),
+        (MadeUp("llama4", layers=9, keys=WINDOW), (0, 1, 0, 2, 0, 1, 0, 2, 0)),
+        (MadeUp("smallthinker", layers=9, keys=WINDOW), (0, 1, 2, 1, 0, 1, 2, 1, 0)),
+        (MadeUp("cohere2", layers=9, keys=WINDOW), (0, 1) * 4 + (0,)),
+        # The first ten are sparse, behind twenty the cache is an earlier block's.
+        (MadeUp("gemma3n", layers=24), (0,) * 10 + (1,) * 10 + (2,) * 4),
+        (MadeUp("qwen3vl", layers=5, keys={"n_deepstack_layers": 2}), (0, 1, 2, 2, 2)),
+        (MadeUp("granite_swa", layers=4, keys=LISTED), (0, 1, 2, 3)),
+        (MadeUp("maple", layers=4, keys=LISTED), (0, 1, 2, 3)),
+    ],
+)
+def test_blocks_that_look_alike_but_behave_otherwise(made: MadeUp, kinds: tuple[int, ...]) -> None:
+    found = block_kinds(made.file())
+    assert found.shapes == found.types == kinds
+
+
+def test_experts_of_one_type_are_their_own_kind_as_they_run_together() -> None:
+    def kinds(*pairs: tuple[str, str]) -> tuple[int, ...]:
+        more = [
+            Tensor(f"blk.{block}.{name}.weight", (256, 512, *extra), ELEMENT_TYPES_BY_NAME[kind])
+            for block, pair in enumerate(pairs)
+            for name, kind, extra in zip(
+                ("ffn_up_exps", "ffn_up_shexp"), pair, ((8,), ()), strict=True
+            )
+        ]
+        made = MadeUp("qwen2moe", layers=len(pairs), more=tuple(more))
+        return block_kinds(made.file()).shapes
+
+    assert kinds(("q8_0", "q8_0"), ("q4_K", "q4_K"), ("q8_0", "q4_K")) == (0, 0, 1)
+    assert kinds(("f16", "f16"), ("q8_0", "q4_K"), ("bf16", "bf16"), ("f32", "f32")) == (0,) * 4

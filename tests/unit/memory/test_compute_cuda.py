@@ -26,8 +26,9 @@ def attention(
     kinds: tuple[str, str] = ("f16", "f16"),
     cells: int = 4096,
     head_v: int = 0,
+    streams: int = 1,
 ) -> GraphTensor:
-    query = tensor("f32", head, rows, heads)
+    query = tensor("f32", head, rows, heads, streams)
     key = tensor(kinds[0], head, cells, kv_heads)
     value = tensor(kinds[1], head_v or head, cells, kv_heads)
     mask = tensor("f16", cells, rows)
@@ -163,6 +164,170 @@ def test_flash_attention_of_one_token_reads_a_cache_of_one_type_as_it_is() -> No
 def test_heads_whose_quantized_cache_is_read_as_it_is(head: int) -> None:
     plain = allocation_bytes(attention(1, head=head), is_card=True)
     assert allocation_bytes(attention(1, head=head, kinds=("q8_0",) * 2), is_card=True) == plain
+
+
+HALVES = 128 * 4096 * 2
+"""Bytes of one head's keys in f16."""
+
+
+@pytest.mark.parametrize(
+    ("found", "copied"),
+    [
+        # One token whose heads are not in groups: every kind a kernel reads is read as it is.
+        (attention(1, heads=8, kinds=("bf16", "bf16"), streams=2), 0),
+        (attention(2, heads=8, kinds=("bf16", "bf16"), streams=2), 16 * HALVES),
+        (attention(1, heads=8, kinds=("q4_0", "q4_0")), 0),
+        (attention(1, heads=8, kinds=("q5_0", "q5_0")), 16 * HALVES),
+        (attention(1, heads=8, kinds=("f32", "f32")), 16 * HALVES),
+        (attention(1, heads=8, kinds=("f16", "q8_0")), 8 * HALVES),
+        (attention(1, heads=8, kinds=("q8_0", "f16")), 8 * HALVES),
+        # In groups: one token of one sequence, and not where many queries share a long cache.
+        (attention(1, kinds=("bf16", "bf16")), 0),
+        (attention(2, kinds=("bf16", "bf16")), 16 * HALVES),
+        (attention(1, kinds=("bf16", "bf16"), streams=2), 16 * HALVES),
+        (attention(1, heads=40, kinds=("bf16", "bf16")), 0),
+        (attention(1, kinds=("bf16", "bf16"), cells=8192), 0),
+        (attention(1, heads=40, kinds=("bf16", "bf16"), cells=7936), 0),
+        (attention(1, heads=40, kinds=("bf16", "bf16"), cells=8192), 32 * HALVES),
+        (attention(1, head=256, heads=32, kinds=("bf16", "bf16")), 0),
+        (attention(1, head=256, heads=40, kinds=("bf16", "bf16")), 32 * HALVES),
+        # Quantized: up to two tokens.
+        (attention(2, kinds=("q8_0", "q8_0")), 0),
+        (attention(3, kinds=("q8_0", "q8_0")), 16 * HALVES),
+        (attention(2, heads=40, kinds=("q8_0", "q8_0"), cells=8192), 0),
+        # Cells that are no whole strides, and heads without this kernel.
+        (attention(1, kinds=("q8_0", "q8_0"), cells=4095), 16 * HALVES // 4096 * 4095),
+        (attention(1, head=64, kinds=("q8_0", "q8_0")), 0),
+        (attention(1, head=96, kinds=("q8_0", "q8_0")), 16 * HALVES // 4 * 3),
+        (attention(1, head=192, heads=64, kinds=("q8_0",) * 2, head_v=128), 20 * HALVES),
+    ],
+)
+def test_copies_of_the_cache_in_half_precision(found: GraphTensor, copied: int) -> None:
+    plain = allocation_bytes(found, is_card=False)
+    assert allocation_bytes(found, is_card=True) - plain == copied
+
+
+def test_values_that_are_part_of_the_keys_are_copied_once() -> None:
+    found = attention(2, head=576, head_v=512, heads=16, kv_heads=1, kinds=("q8_0", "q8_0"))
+    key, value = found.sources[1:3]
+    plain, one = allocation_bytes(found, is_card=False), 2 * 4096
+    assert allocation_bytes(found, is_card=True) - plain == one * (576 + 512)
+    value.root = key
+    assert allocation_bytes(found, is_card=True) - plain == one * 576
+    value.root = key.root = tensor("q8_0", 576, 4096)
+    assert allocation_bytes(found, is_card=True) - plain == one * 576
+    value.view_offset = 34
+    assert allocation_bytes(found, is_card=True) - plain == one * (576 + 512)
+
+
+@pytest.mark.parametrize(
+    ("found", "fits"),
+    [
+        # Large heads want at least two queries for each key, and multiples of some number.
+        (attention(1, head=512, heads=16), True),
+        (attention(1, head=512, heads=8), False),
+        (attention(1, head=512, heads=32, cells=4095), False),
+        (attention(1, head=512, head_v=256, heads=32), False),
+        (attention(1, head=192, head_v=192, heads=64), False),
+        (attention(1, head=320, head_v=256, heads=48, kv_heads=2), False),
+        (attention(1, head=320, head_v=320, heads=64, kv_heads=2), False),
+        (attention(1, head=576, head_v=576, heads=16, kv_heads=1), False),
+        (attention(1, head=128, head_v=256), False),
+        (attention(1, kinds=("f16", "iq4_nl")), False),
+    ],
+)
+def test_pairs_of_heads_with_and_without_a_kernel(found: GraphTensor, fits: bool) -> None:
+    assert has_flash_kernel(found) is fits
+
+
+def test_large_heads_need_a_mask_no_linear_biases_and_strides_of_sixteen() -> None:
+    found = attention(1, head=512)
+    assert has_flash_kernel(found)
+    found.variant = "alibi"
+    assert not has_flash_kernel(found)
+    found.variant, mask = "", found.sources[3]
+    found.sources = list(found.sources[:3])
+    assert not has_flash_kernel(found)
+    found.sources.append(mask)
+    assert has_flash_kernel(found)
+    found.sources[1].strides = (2, 1024, 1032, 4194304)
+    assert not has_flash_kernel(found)
+
+
+@pytest.mark.parametrize(
+    ("head", "heads", "kind", "runs"),
+    [
+        (128, 4, "f16", True),
+        (128, 32, "q8_0", True),
+        (128, 64, "bf16", True),
+        (128, 16, "f16", False),
+        (64, 32, "f16", False),
+        (256, 32, "f16", False),
+        (128, 32, "iq4_nl", False),
+    ],
+)
+def test_indexers_a_card_runs(head: int, heads: int, kind: str, runs: bool) -> None:
+    query, key = tensor("f32", head, heads, 5), tensor(kind, head, 1, 512)
+    assert can_run(node("lightning_indexer", query, key), 0, HOST) is runs
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "result", "runs"),
+    [
+        ("bf16", "bf16", "bf16", True),
+        ("bf16", "f32", "bf16", True),
+        ("bf16", "f16", "bf16", False),
+        ("bf16", "f32", "f32", False),
+        ("f32", "bf16", "f32", False),
+        ("f16", "f16", "f16", True),
+        ("f16", "f32", "f16", True),
+        ("f32", "i32", "f32", False),
+        ("q8_0", "f32", "f32", False),
+    ],
+)
+@pytest.mark.parametrize("operation", ["add", "sub", "mul", "div"])
+def test_types_that_can_be_combined(
+    operation: str, left: str, right: str, result: str, runs: bool
+) -> None:
+    operands = (tensor(left, 32), tensor(right, 32))
+    kind = ELEMENT_TYPES_BY_NAME[result]
+    found = GraphTensor(operation, kind, operands[0].shape, operands)
+    assert can_run(found, 0, HOST) is runs
+
+
+def with_strides(found: GraphTensor, *strides: int) -> GraphTensor:
+    found.strides = (strides[0], strides[1], strides[2], strides[3])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("operation", "operand", "runs"),
+    [
+        ("ssm_conv", tensor("f32", 4, 256), True),
+        ("ssm_conv", tensor("f32", 4, 200), False),
+        ("unary", with_strides(tensor("f32", 8, 4), 4, 64, 256, 256), False),
+        # A gated activation wants matrices one behind the other; rows may have gaps.
+        ("glu", with_strides(tensor("f32", 8, 4, 2), 4, 64, 256, 512), True),
+        ("glu", with_strides(tensor("f32", 8, 4, 2), 4, 64, 512, 1024), False),
+        ("glu", with_strides(tensor("f32", 8, 4, 2), 4, 64, 256, 1024), False),
+        ("rope", with_strides(tensor("f32", 8, 4, 2), 4, 64, 512, 4096), True),
+        ("rope", with_strides(tensor("f32", 8, 4, 2, 3), 4, 64, 512, 1024), True),
+        ("rope", with_strides(tensor("f32", 8, 4, 2, 3), 4, 64, 512, 4096), False),
+        ("rope", with_strides(tensor("f32", 8, 4, 2), 8, 64, 512, 1024), False),
+        ("repeat", tensor("f16", 8), True),
+        ("repeat", tensor("bf16", 8), False),
+    ],
+)
+def test_layouts_a_card_can_run(operation: str, operand: GraphTensor, runs: bool) -> None:
+    assert can_run(node(operation, operand), 0, HOST) is runs
+
+
+def test_products_want_elements_side_by_side() -> None:
+    for turned in (0, 1):
+        operands = [tensor("f16", 256, 8), tensor("f32", 256, 4)]
+        assert can_run(node("mul_mat", *operands), 0, HOST)
+        with_strides(operands[turned], 512, 4, 4096, 4096)
+        assert not can_run(node("mul_mat", *operands), 0, HOST)
 
 
 def test_flash_attention_without_a_kernel_reserves_its_result_alone() -> None:

@@ -86,6 +86,13 @@ def blocks(where: tuple[bool, ...]) -> list[int]:
             [block for block in range(64) if block % 4 < 3],
         ),
         ("exaone4", 63, {"nextn_predict_layers": 1}, 0, []),
+        (
+            "exaone4",
+            128,
+            {"nextn_predict_layers": 64},
+            4096,
+            [block for block in range(64) if block % 4 < 3],
+        ),
     ],
 )
 def test_windows(

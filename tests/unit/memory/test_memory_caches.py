@@ -262,7 +262,28 @@ def test_flash_attention_follows_the_flag_or_the_cards_kernels() -> None:
 
 @pytest.mark.parametrize(
     ("key", "value", "heads", "has"),
-    [(192, 128, 8, True), (192, 128, 4, False), (576, 512, 8, True), (512, 512, 1, False)],
+    [
+        (192, 128, 8, True),
+        (192, 128, 16, True),
+        (192, 128, 4, False),
+        (192, 192, 8, False),
+        (320, 256, 32, True),
+        (320, 256, 16, False),
+        (512, 512, 1, False),
+        (512, 512, 2, True),
+        (512, 256, 2, False),
+        (576, 512, 8, True),
+        (576, 576, 8, False),
+        # Heads that need no groups have values as wide as keys, never narrower or wider.
+        (128, 128, 1, True),
+        (128, 256, 1, False),
+        (256, 128, 1, False),
+        (40, 40, 1, True),
+        (72, 72, 1, True),
+        (80, 80, 1, True),
+        (112, 112, 1, True),
+        (48, 48, 8, False),
+    ],
 )
 def test_large_heads_need_grouped_queries(key: int, value: int, heads: int, has: bool) -> None:
     keys = {"attention.key_length": key, "attention.value_length": value}

@@ -239,7 +239,11 @@ def test_a_device_with_an_empty_cache_is_named() -> None:
     check_cache_buffers({0: 5, 1: 7})
     check_cache_buffers({0: 0, 1: 0})
     check_cache_buffers({})
-    for cache, name in (({0: 5, 1: 0}, "card 1"), ({HOST: 0, 0: 5}, "the host")):
+    for cache, name in (
+        ({0: 5, 1: 0}, "card 1"),
+        ({0: 5, 1: 0, 2: 0}, "card 1"),
+        ({HOST: 0, 0: 5}, "the host"),
+    ):
         with pytest.raises(InvalidInput, match=f"P0511.*{name} would only hold"):
             check_cache_buffers(cache)
 

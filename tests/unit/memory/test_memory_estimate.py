@@ -146,6 +146,18 @@ def test_adapters_are_counted_with_the_weights() -> None:
     assert on_host.host.weights_bytes - estimate(0).host.weights_bytes == 4 * 8 * (256 + 512)
 
 
+def test_adapters_are_sure_beside_weights_that_are_guessed() -> None:
+    guessed = replace(MODEL, basis=Basis.ESTIMATED, size_low=0.5, size_high=2.0)
+    (exact,), (wide,) = (
+        estimate_memory(model, OPTIONS, cards(1), loras=(lora(),)).devices
+        for model in (MODEL, guessed)
+    )
+    bare = estimate().devices[0].weights_bytes
+    assert wide.weights_bytes == exact.weights_bytes == bare + 4 * 8 * (256 + 512)
+    assert wide.high_bytes - exact.high_bytes == bare
+    assert exact.low_bytes - wide.low_bytes == bare // 2
+
+
 def projector(**keys: int) -> ModelFile:
     metadata = {f"clip.vision.{key}": value for key, value in keys.items()}
     tensors = (Tensor("v.blk.0.ffn_up.weight", (1024, 4096), F16),)

@@ -95,6 +95,17 @@ def test_the_conflict_is_the_known_one(name: str) -> None:
     assert solution.relaxations
 
 
+def test_a_tiny_fleet_is_refused_without_a_search_for_a_plan(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def search(run: object, steps: int) -> None:
+        pytest.fail("looked for a plan first")
+
+    monkeypatch.setattr("packer.solver.phases.complete", search)
+    _, solution = solved("inf-d-pair")
+    assert solution.status is Status.INFEASIBLE
+
+
 def test_relaxations_are_ranked_supply_first() -> None:
     _, solution = solved("inf-d-antiaff")
     changes = [one.change for one in solution.relaxations]
