@@ -1,0 +1,228 @@
+"""Graphs of files that the record has none of: joined projections, bounds, other experts."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+
+from packer.domain.model import MetadataValue, ModelFile, Tensor
+from packer.domain.server_options import FlashAttention, ServerOptions
+from packer.memory.compute_context import graph_context, is_pipelined
+from packer.memory.compute_graphs.context import Batch
+from packer.memory.compute_graphs.decoders import in_heads, project, project_flat
+from packer.memory.compute_graphs.experts import routing
+from packer.memory.compute_graphs.model_graph import ModelGraph
+from packer.memory.layer_split import HOST, Layout, model_layout
+from packer.memory.resolution import resolve_context
+from tests.graph_facts import Asked
+from tests.memory_models import F16, Keys, MadeUp
+from tests.memory_truth import tiny_model
+
+OPTIONS = ServerOptions(context_size=1024, slots=1, flash_attention=FlashAttention.ON)
+
+
+def unbuilt(made: MadeUp) -> ModelGraph:
+    """A graph of eight tokens without an operation."""
+    model, sizes = made.file(), made.sizes()
+    context = resolve_context(sizes, OPTIONS)
+    layout = model_layout(sizes.block_count, OPTIONS, ())
+    asked = graph_context(model, context, layout, OPTIONS, has_flash_attention=True)
+    return ModelGraph(model, sizes, asked, Batch(8, 1, 8))
+
+
+JOINED = (Tensor("blk.0.attn_qkv.weight", (256, 512), F16),)
+
+
+def test_flat_projections_of_one_product_lie_one_behind_the_other() -> None:
+    graph = unbuilt(MadeUp("mpt", more=JOINED))
+    parts = project_flat(graph, graph.empty(256, 8), 0)
+    assert [part.shape for part in parts] == [(256, 8, 1, 1), (128, 8, 1, 1), (128, 8, 1, 1)]
+    assert {part.operation for part in parts} == {"cont"}
+    views = [part.sources[0] for part in parts]
+    assert [view.view_offset for view in views] == [0, 1024, 1536]
+    assert {view.layout for view in views} == {(4, 2048, 16384, 16384)}
+    cut = in_heads(graph, 0, parts)
+    assert [part.shape for part in cut] == [(64, 4, 8, 1), (64, 2, 8, 1), (64, 2, 8, 1)]
+
+
+def test_projections_of_one_product_are_views_of_its_heads() -> None:
+    graph = unbuilt(MadeUp("phi3", more=JOINED))
+    parts = project(graph, graph.empty(256, 8), 0)
+    assert [part.shape for part in parts] == [(64, 4, 8, 1), (64, 2, 8, 1), (64, 2, 8, 1)]
+    assert [part.view_offset for part in parts] == [0, 1024, 1536]
+    assert {part.layout[:3] for part in parts} == {(4, 256, 2048)}
+
+
+def test_numbers_a_file_does_not_say() -> None:
+    graph = unbuilt(MadeUp(keys={"expert_count": 8, "expert_weights_scale": "large"}))
+    assert (graph.whole("expert_count"), graph.whole("absent")) == (8, 0)
+    assert (graph.whole("absent", 5), graph.number("absent")) == (5, 0)
+    assert graph.number("expert_weights_scale") == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "gate"), [(0, "sigmoid"), (1, "soft_max"), (2, "sigmoid"), (3, "chosen_soft_max")]
+)
+def test_gates_by_number(said: int, gate: str) -> None:
+    keys: Keys = {"expert_gating_func": said, "expert_weights_norm": True, "expert_group_count": 4}
+    found = routing(unbuilt(MadeUp(keys=keys)), default_gate="sigmoid")
+    assert (found.gate, found.is_normalized, found.groups) == (gate, True, 4)
+    assert routing(unbuilt(MadeUp(keys=keys)), gate="soft_max").gate == "soft_max"
+    assert not routing(unbuilt(MadeUp(keys=keys)), is_normalized=False).is_normalized
+    assert not routing(unbuilt(MadeUp())).is_normalized
+
+
+def lines(model: ModelFile, tokens: int = 48, slots: int = 3) -> list[str]:
+    """Facts of a graph; the command's numbers are those of the record."""
+    name = f"llama-server -m x.gguf -c 1536 -np {slots} -b 96 -ub {tokens} -fa on"
+    return Asked(model, name).lines(Batch(tokens, slots, slots))
+
+
+def changed(name: str, keys: dict[str, MetadataValue | None]) -> ModelFile:
+    model = tiny_model(name)
+    metadata = dict(model.metadata)
+    for key, value in keys.items():
+        full = f"{model.architecture}.{key}"
+        if value is None:
+            del metadata[full]
+        else:
+            metadata[full] = value
+    return replace(model, metadata=metadata)
+
+
+def count(found: Iterable[str], operation: str) -> int:
+    return sum(line.startswith(f"{operation} ") for line in found)
+
+
+TWO = Layout((0, 1), (0, 0, 0, 1, 1), 5)
+
+
+@pytest.mark.parametrize(
+    ("layout", "options", "is_one"),
+    [
+        (TWO, OPTIONS, True),
+        (Layout((0,), (0,) * 5, 5), OPTIONS, False),
+        (Layout((0, 1, 2), (0, 0, 1, 1, 2), 5), OPTIONS, True),
+        (Layout((0, 1), (HOST, 0, 0, 1, 1), 4), OPTIONS, False),
+        (Layout((), (HOST,) * 5, 0), OPTIONS, False),
+        (TWO, replace(OPTIONS, kv_offload=False), False),
+        (TWO, replace(OPTIONS, override_tensors=(("ffn_up", "CUDA1"),)), False),
+        (TWO, replace(OPTIONS, override_tensors=(("ffn_up", "CPU"),)), False),
+        (TWO, replace(OPTIONS, cpu_moe=True), False),
+    ],
+)
+def test_batches_are_in_flight_over_several_whole_cards(
+    layout: Layout, options: ServerOptions, is_one: bool
+) -> None:
+    context = resolve_context(MadeUp().sizes(), options)
+    assert is_pipelined(layout, options, context) is is_one
+
+
+def reshaped(model: ModelFile, shapes: dict[str, tuple[int, ...]]) -> ModelFile:
+    """The file with other shapes for tensors of its blocks; an empty shape leaves one out."""
+    kept = []
+    for tensor in model.tensors:
+        shape = shapes.get(tensor.name.split(".", 2)[-1], tensor.shape)
+        kept += [replace(tensor, shape=shape)] if shape else []
+    return replace(model, tensors=tuple(kept))
+
+
+def test_older_files_of_qwen3_next_join_query_key_value_and_gate_head_by_head() -> None:
+    keys: dict[str, MetadataValue | None] = {"ssm.inner_size": 512, "ssm.time_step_rank": 4}
+    model = reshaped(
+        changed("qwen3next-moe.gguf", keys),
+        {
+            "attn_qkv.weight": (),
+            "attn_gate.weight": (),
+            "ssm_in.weight": (256, 1536),
+            "ssm_ba.weight": (256, 8),
+            "ssm_out.weight": (512, 256),
+            "ssm_conv1d.weight": (4, 1024),
+        },
+    )
+    found = lines(model)
+    start = found.index("blk.0.ssm_in.weight f32 256,1536,1,1 4,1024,1572864,1572864")
+    assert found[start + 4 : start + 13] == [
+        # Two heads of 128 + 128 + 256 + 256 elements.
+        "reshape f32 768,2,16,3 4,3072,6144,98304 reads 1 shows 1 from 0",
+        "view f32 128,2,16,3 4,3072,6144,98304 reads 1 shows 2 from 0",
+        "cont f32 256,16,3,1 4,1024,16384,49152 reads 1",
+        "view f32 128,2,16,3 4,3072,6144,98304 reads 3 shows 4 from 512",
+        "cont f32 256,16,3,1 4,1024,16384,49152 reads 1",
+        "concat f32 512,16,3,1 4,2048,32768,98304 reads 3,1",
+        "view f32 256,2,16,3 4,3072,6144,98304 reads 6 shows 7 from 1024",
+        "cont f32 512,16,3,1 4,2048,32768,98304 reads 1",
+        "concat f32 1024,16,3,1 4,4096,65536,196608 reads 3,1",
+    ]
+    views = [line for line in found if line.startswith("view f32 256,2,16,3")]
+    assert [line.rpartition(" ")[2] for line in views] == ["1024", "2048"]
+    repeated = "repeat f32 128,2,2,48 4,512,1024,2048 reads 1"
+    assert found.count(repeated) == 2
+
+
+def test_without_a_bound_kimi_k3_forgets_by_softplus() -> None:
+    bounded, free = (
+        lines(changed("kimi-k3-moe.gguf", {"kda.gate_lower_bound": bound}))
+        for bound in (-5.0, None)
+    )
+    endless = lines(changed("kimi-k3-moe.gguf", {"kda.gate_lower_bound": float("-inf")}))
+    assert (count(bounded, "softplus"), count(free, "softplus")) == (0, 1)
+    assert count(bounded, "sigmoid") == count(free, "sigmoid") + 1
+    assert len(bounded) == len(free) + 2
+    assert endless == free
+
+
+def test_groups_of_experts_are_as_many_as_there_are_and_no_more() -> None:
+    keys: dict[str, MetadataValue | None] = {"expert_count": 8, "expert_used_count": 5}
+    weights = {
+        f"ffn_{name}.weight": shape
+        for name, shape in {
+            "gate_inp": (256, 8),
+            "gate_exps": (256, 384, 8),
+            "up_exps": (256, 384, 8),
+            "down_exps": (384, 256, 8),
+        }.items()
+    }
+    for chunk, groups in ((1, 5), (2, 4), (3, 2), (4, 2), (0, 5)):
+        keys["experts_per_group"] = chunk
+        found = lines(reshaped(changed("grovemoe-moe.gguf", keys), weights))
+        chosen = [line.split()[2] for line in found if line.startswith("view i32")]
+        assert chosen == ["5,48,1,1", f"{groups},48,1,1", "5,3,1,1", f"{groups},3,1,1"]
+
+
+def test_experts_of_jamba_are_weighed_as_they_are() -> None:
+    dense = tiny_model("jamba-dense.gguf")
+    experts = {
+        "ffn_gate_inp": (256, 4),
+        "ffn_gate_exps": (256, 384, 4),
+        "ffn_up_exps": (256, 384, 4),
+        "ffn_down_exps": (384, 256, 4),
+    }
+    more = [Tensor(f"blk.1.{name}.weight", shape, F16) for name, shape in experts.items()]
+    keys: dict[str, MetadataValue | None] = {"expert_count": 4, "expert_used_count": 2}
+    model = changed("jamba-dense.gguf", keys)
+    found = lines(replace(model, tensors=(*model.tensors, *more)))
+    assert count(found, "soft_max") == 1
+    assert count(found, "mul_mat_id") == 3
+    assert count(found, "div") == count(found, "clamp") == count(found, "sum_rows") == 0
+    assert sum(line.startswith("view i32 2,3,1,1 ") for line in found) == 1
+    assert count(lines(dense), "mul_mat_id") == 0
+
+
+def test_one_sequence_of_several_moves_the_states_of_the_others() -> None:
+    asked = Asked(tiny_model("mamba-dense.gguf"), "llama-server -m x -c 1536 -np 3 -fa on")
+    found = asked.lines(Batch(16, 1, 1))
+    words = [line.split() for line in found if line.startswith(("view f32", "cpy f32"))]
+    moved = Counter(shape for _, _, shape, *_ in words if shape.endswith(",2,1,1"))
+    # In both blocks of both kinds: where from, where to, and the copy.
+    assert moved == {"1536,2,1,1": 2 * 3, "65536,2,1,1": 2 * 3}
+    one = Asked(tiny_model("mamba-dense.gguf"), "llama-server -m x -c 1536 -np 1 -fa on")
+    assert not any(",2,1,1 " in line for line in one.lines(Batch(16, 1, 1)))
+
+
+def test_fused_gates_of_experts_are_halves_of_their_rows() -> None:
+    found = lines(tiny_model("qwen3next-moe.gguf"))
+    halves = [line for line in found if line.startswith("view f32 384,2,48,1 ")]
+    assert [line.split()[3] for line in halves] == ["4,3072,6144,294912"] * 4
+    assert [line.rpartition(" ")[2] for line in halves] == ["0", "1536"] * 2
