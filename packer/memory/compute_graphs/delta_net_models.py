@@ -174,7 +174,7 @@ def _with_past(
         first = max(0, newest - back)
         shape = (kept, channels, sequences)
         offset = first * joined.type.block_bytes
-        last = graph.view(joined, shape, joined.layout[1:3], offset)
+        last = graph.view(joined, shape, (joined.layout[1],), offset)
         states.store(past, last, back)
     return joined
 

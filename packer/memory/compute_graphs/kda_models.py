@@ -137,7 +137,7 @@ def _convolved(
     for depth in range(states.depth if is_k3 else min(tokens, states.depth)):
         first = max(0, joined.shape[0] - kept - depth)
         shape = (kept, inner, sequences)
-        last = graph.view(joined, shape, joined.layout[1:3], first * element)
+        last = graph.view(joined, shape, (joined.layout[1],), first * element)
         offset = depth * graph.context.states * past.layout[1] + index * row * element
         graph.expand(graph.copy_into(last, graph.view(past, shape, strides, offset)))
     kernel = graph.reshape(kernel, kept + 1, inner)

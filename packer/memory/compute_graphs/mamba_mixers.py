@@ -25,7 +25,7 @@ def mamba_mixer(
     fresh = graph.view(both, half, both.layout[1:3])
     gate = graph.view(both, half, both.layout[1:3], inner * element)
     joined = graph.concat(window, graph.transpose(fresh), 0)
-    last = graph.view(joined, (kept, inner, sequences), joined.layout[1:3], tokens * element)
+    last = graph.view(joined, (kept, inner, sequences), (joined.layout[1],), tokens * element)
     row = kept * inner * sequences
     graph.expand(graph.copy_into(last, graph.view(past, (row,))))
     hidden = _convolve(graph, joined, layer, half)
@@ -154,7 +154,7 @@ def store_window(
     shape = (*window, joined.shape[2])
     for depth in range(min(tokens, states.depth)):
         first = joined.shape[0] - window[0] - depth
-        last = graph.view(joined, shape, joined.layout[1:3], first * joined.layout[0])
+        last = graph.view(joined, shape, (joined.layout[1],), first * joined.layout[0])
         states.store(past, last, depth)
 
 

@@ -30,7 +30,7 @@ def plamo2_mixer(
     fresh = graph.contiguous(fresh, inner, tokens, sequences)
     gate = graph.view(both, in_heads, both.layout[1:])
     joined = graph.concat(window, graph.transpose(fresh), 0)
-    last = graph.view(joined, (kept, inner, sequences), joined.layout[1:3], tokens * element)
+    last = graph.view(joined, (kept, inner, sequences), (joined.layout[1],), tokens * element)
     target = graph.view(past, (kept * channels * sequences,))
     graph.expand(graph.copy_into(last, target))
     kernel = graph.need(layer, "ssm_conv1d")

@@ -24,6 +24,8 @@ A, B, C = (1 << BITS * symbol for symbol in range(3))
         (3 * A, (0, 0, 0)),
         (2 * A + C, (0, 0, 2)),
         (A + 2 * B + 3 * C, (0, 1, 1, 2, 2, 2)),
+        (4 * A, (0,) * 4),
+        (9 * A + 15 * B, (0,) * 9 + (1,) * 15),
     ],
 )
 def test_a_product_has_its_factors(product: int, factors: tuple[int, ...]) -> None:

@@ -226,3 +226,15 @@ def test_fused_gates_of_experts_are_halves_of_their_rows() -> None:
     halves = [line for line in found if line.startswith("view f32 384,2,48,1 ")]
     assert [line.split()[3] for line in halves] == ["4,3072,6144,294912"] * 4
     assert [line.rpartition(" ")[2] for line in halves] == ["0", "1536"] * 2
+
+
+def test_a_delta_rule_has_as_many_heads_as_its_values() -> None:
+    keys: dict[str, MetadataValue | None] = {"ssm.inner_size": 512, "ssm.time_step_rank": 4}
+    model = reshaped(
+        changed("qwen35-dense.gguf", keys),
+        {"attn_qkv.weight": (256, 1024), "ssm_conv1d.weight": (4, 1024)},
+    )
+    found = [line for line in lines(model) if line.startswith("gated_delta_net ")]
+    # Columns for every token, and a state of 128 rows for every sequence.
+    assert [line.split()[2] for line in found] == [f"512,{48 + 3 * 128},1,1"]
+    assert [line.split()[2] for line in lines(model) if line.startswith("repeat ")] == []

@@ -10,7 +10,7 @@ from packer.memory.context_checks import check_cache_buffers, check_context
 from packer.memory.flash_attention import attention_heads, transposes_values
 from packer.memory.flash_attention_choice import uses_flash_attention
 from packer.memory.hyperparameters import HyperParameters, read_hyperparameters
-from packer.memory.kv_cache import kv_cache_bytes, window_cells
+from packer.memory.kv_cache import CachedRows, kv_cache_bytes, slot_row_bytes, window_cells
 from packer.memory.layer_split import HOST, model_layout
 from packer.memory.recurrent_state import recurrent_state_bytes, state_elements
 from packer.memory.resolution import ResolvedContext, resolve_context
@@ -237,6 +237,14 @@ def test_falcon_h1_has_both_in_every_layer() -> None:
     model = MadeUp("falcon-h1", keys=dict(SPACE)).sizes()
     assert cached(model) == 4 * 4096 * 2 * 2 * ROW
     assert recurrent_state_bytes(model, context(model), ON_CARD)[0] > 0
+
+
+def test_one_cell_of_keys_values_and_their_index() -> None:
+    rows = CachedRows(key=128, value=96, index_key=64, index_value=32, has_window=False)
+    model = MadeUp().sizes()
+    assert slot_row_bytes(context(model), rows) == 2 * (128 + 96 + 64 + 32)
+    mixed = context(model, cache_type_k="q8_0", cache_type_v="q4_0")
+    assert slot_row_bytes(mixed, rows) == (128 + 64) // 32 * 34 + (96 + 32) // 32 * 18
 
 
 def flash(made: MadeUp, **options: Any) -> bool:

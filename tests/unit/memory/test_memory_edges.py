@@ -110,7 +110,9 @@ def test_the_weights_of_a_projector_lie_as_its_device_wants() -> None:
     ],
 )
 def test_a_process_takes_what_was_seen(capability: str, ubatch: int, part: Part) -> None:
-    assert process_overhead(Card("x", GIB, compute_capability=capability), ubatch) == part
+    found = process_overhead(Card("x", GIB, compute_capability=capability), ubatch)
+    assert found == part
+    assert {type(one) for one in (found.bytes, found.low, found.high)} == {int}
 
 
 def test_a_process_on_the_host() -> None:

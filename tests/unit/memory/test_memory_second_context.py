@@ -92,6 +92,9 @@ def test_block_drafts_return_a_whole_block_per_slot() -> None:
     found = second(TARGET, SMALL, speculation=("draft-dflash",), draft_depth=4)
     assert found is not None
     assert found.context.outputs_max == 2 * 5
+    shallow = second(TARGET, SMALL, speculation=("draft-dflash",), draft_depth=0)
+    assert shallow is not None
+    assert shallow.context.outputs_max == 2
 
 
 def test_a_draft_that_ends_in_nextn_blocks_turns_prediction_on() -> None:

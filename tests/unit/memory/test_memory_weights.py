@@ -89,6 +89,23 @@ def test_nextn_blocks_are_loaded_only_for_multi_token_prediction() -> None:
     assert weight_bytes(model, ALL_ON_CARD, loads_nextn=True)[0] - skipped == BLOCK
 
 
+def test_none_of_several_nextn_blocks_is_loaded_without_prediction() -> None:
+    model = MadeUp("glm4moe", layers=5, keys={"nextn_predict_layers": 2}).file()
+    skipped = weight_bytes(model, (0,) * 6)[0]
+    assert skipped == EMBEDDING + NORM + 3 * BLOCK
+    assert weight_bytes(model, (0,) * 6, loads_nextn=True)[0] - skipped == 2 * BLOCK
+
+
+def test_a_tied_embedding_that_no_card_holds_exists_once() -> None:
+    model = MadeUp(is_tied=True).file()
+    kind = ELEMENT_TYPES_BY_NAME["tq2_0"]
+    tensors = [
+        replace(one, type=kind) if one.name == "token_embd.weight" else one for one in model.tensors
+    ]
+    held = weight_bytes(replace(model, tensors=tuple(tensors)), ALL_ON_CARD)
+    assert held == {HOST: 66 * 1000 + -66 * 1000 % 32, 0: NORM + 4 * BLOCK}
+
+
 @pytest.mark.parametrize(
     ("options", "moved"),
     [
