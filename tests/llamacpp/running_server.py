@@ -18,6 +18,7 @@ _ROOT = Path(__file__).parents[2]
 _TOKEN = 65
 _ALIKE = 4
 """Fewer slots than these take more steps."""
+_FIRST_DEPTH = 64
 _NANOSECONDS = 1e9
 
 
@@ -48,6 +49,11 @@ class LoadedStep:
         return json.dumps({"timings": timings})
 
 
+def prompts_of(slots: int, depth: int) -> list[list[int]]:
+    """Prompts that have nothing in common, and each all in common with a longer one of its slot."""
+    return [[_TOKEN + slot] * depth for slot in range(slots)]
+
+
 class RunningServer:
     """One server of one model on one thread."""
 
@@ -56,7 +62,10 @@ class RunningServer:
         self.argv = (
             *("llama-server", "-m", str(model), "-c", str(context * slots), "-np", str(slots)),
             *("-t", "1", "-tb", "1", "--port", "0", "-fa", "on", "--cache-ram", "0"),
+            # A short prompt in a slot keeps it for the long one that begins alike.
+            *("--slot-prompt-similarity", "0.01"),
         )
+        self._slots = slots
         self._process: subprocess.Popen[str] | None = None
         self._address = ""
 
@@ -72,6 +81,8 @@ class RunningServer:
         assert self._process.stdout is not None
         self._address = self._process.stdout.readline().strip()
         assert self._address, "the server did not start"
+        # All at once, prompts get neighbouring slots, one after another, and keep them.
+        self._complete(prompts_of(self._slots, _FIRST_DEPTH), 1)
         return self
 
     def __exit__(
@@ -87,15 +98,22 @@ class RunningServer:
         """Let some slots decode at once, each behind a prompt that is in the cache already.
 
         One request asks for all of them, so that they start in the same step: of several requests
-        the first decode alone until the last arrives, and 33 steps become up to 51.
+        the first decode alone until the last arrives, and 33 steps become up to 51. The slots are
+        neighbours: where every slot has a cache of its own, llama.cpp computes only neighbours
+        together, and each other group in a pass of its own.
+
+        Source: llama_batch_allocr::split_equal (src/llama-batch.cpp), its ``sequential``.
         """
-        prompts = [[_TOKEN + slot] * depth for slot in range(slots)]
+        prompts = prompts_of(slots, depth)
         self._complete(prompts, 1)
         before = self._processor_seconds()
         answers = self._complete(prompts, steps + 1)
         used = self._processor_seconds() - before
-        assert all(int(answer["cache_n"]) == depth - 1 for answer in answers)
-        clock = max(float(answer["predicted_ms"]) for answer in answers) / 1e3 / steps
+        timings = [answer["timings"] for answer in answers]
+        assert all(int(one["cache_n"]) == depth - 1 for one in timings)
+        used_slots = sorted(int(answer["id_slot"]) for answer in answers)
+        assert used_slots == list(range(used_slots[0], used_slots[0] + slots))
+        clock = max(float(one["predicted_ms"]) for one in timings) / 1e3 / steps
         # The last token of the prompt is one more step.
         return LoadedStep(slots, depth, steps, used / (steps + 1), clock)
 
@@ -117,7 +135,7 @@ class RunningServer:
         }
 
     def _complete(self, prompts: list[list[int]], tokens: int) -> list[dict[str, Any]]:
-        """Timings of one answer to each prompt; a slot that holds its prompt serves it."""
+        """One answer to each prompt; a slot that holds its prompt serves it."""
         body = {
             "prompt": prompts,
             "n_predict": tokens,
@@ -132,8 +150,7 @@ class RunningServer:
         )
         with urllib.request.urlopen(request, timeout=120) as reply:
             answers: Any = json.loads(reply.read())
-        one_each = answers if isinstance(answers, list) else [answers]
-        return [answer["timings"] for answer in one_each]
+        return answers if isinstance(answers, list) else [answers]
 
     def _processor_seconds(self) -> float:
         """Processor time of all threads of the server so far [s]."""
