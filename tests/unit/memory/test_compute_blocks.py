@@ -126,7 +126,7 @@ LISTED: Keys = {
     "attention.sliding_window": 512,
     "attention.sliding_window_pattern": (True, True, False, True),
     "attention.rope_pattern": (True, False, False, True),
-    "swiglu_clamp_exp": (0.0, 0.0, 0.0, 7.0),
+    "swiglu_clamp_exp": (0.0, 0.0, 0.0, 1.0),
 }
 
 

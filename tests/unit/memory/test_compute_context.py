@@ -1,8 +1,13 @@
 """Where graphs find weights, and how many tokens and rows they are reserved for."""
 
+from typing import Any
+
+import pytest
+
 from packer.domain.server_options import ServerOptions
 from packer.memory.compute_context import (
     one_sequence_batch,
+    pooling,
     prompt_batch,
     single_batch,
     weight_homes,
@@ -36,3 +41,22 @@ def test_older_builds_reserve_every_output() -> None:
     context = resolve_context(MadeUp().sizes(), ServerOptions(context_size=4096, slots=2))
     outputs = {b: prompt_batch(context, b).outputs for b in ("b9499", "b9500", "b9501", "custom")}
     assert outputs == {"b9499": 512, "b9500": 2, "b9501": 2, "custom": 2}
+
+
+@pytest.mark.parametrize(
+    ("said", "options", "found"),
+    [
+        (1, {}, ""),
+        (0, {"embedding": True}, "none"),
+        (1, {"embedding": True}, "mean"),
+        (2, {"embedding": True}, "cls"),
+        (3, {"embedding": True}, "last"),
+        (4, {"embedding": True}, "rank"),
+        (5, {"embedding": True}, "none"),
+        (1, {"embedding": True, "pooling": "last"}, "last"),
+        (1, {"reranking": True, "pooling": "last"}, "rank"),
+    ],
+)
+def test_how_embeddings_are_pooled(said: int, options: dict[str, Any], found: str) -> None:
+    sizes = MadeUp(keys={"pooling_type": said}).sizes()
+    assert pooling(sizes, ServerOptions(**options)) == found

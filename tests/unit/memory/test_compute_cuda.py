@@ -333,3 +333,10 @@ def test_products_want_elements_side_by_side() -> None:
 def test_flash_attention_without_a_kernel_reserves_its_result_alone() -> None:
     found = attention(1, head=32)
     assert allocation_bytes(found, is_card=True) == allocation_bytes(found, is_card=False)
+
+
+def test_bytes_of_a_tensor_with_gaps_end_with_its_last_row() -> None:
+    found = with_strides(tensor("q8_0", 96, 10), 34, 136, 1360, 1360)
+    assert allocation_bytes(found, is_card=False) == 102 + 9 * 136
+    halves = with_strides(tensor("f16", 8, 4, 3), 2, 32, 256, 768)
+    assert allocation_bytes(halves, is_card=False) == 8 * 2 + 3 * 32 + 2 * 256

@@ -14,8 +14,11 @@ from packer.memory.compute_extent import (
     is_never_above,
     terms_of,
 )
+from packer.memory.compute_graphs.context import Batch
 from packer.memory.compute_lifetimes import Lifetimes
+from packer.memory.compute_peaks import Occasion
 from packer.memory.compute_program import Program
+from packer.memory.compute_terms import BITS, factors_of
 
 VALUES = st.tuples(*(st.integers(1, 4096),) * 3)
 Formula = Callable[[int, int, int], int]
@@ -113,3 +116,57 @@ def test_one_size_is_above_another_for_all_values_or_only_some() -> None:
     assert not is_never_above(one, two)
     assert not is_never_above(two, one)
     assert terms_of(one * 0) == {}
+
+
+def test_products_of_sums_have_a_term_for_each_product() -> None:
+    symbols = Symbols((3, 5))
+    one, two = symbols.extent(0), symbols.extent(1)
+    first, second = terms_of(one), terms_of(two)
+    (a,), (b,) = first, second
+    assert terms_of((one + two) * (one + two)) == {2 * a: 1, a + b: 2, 2 * b: 1}
+    assert terms_of((one - two) * (one + two)) == {2 * a: 1, 2 * b: -1}
+    assert terms_of((2 * one + 3) * (two + 4)) == {a + b: 2, a: 8, b: 3, 0: 12}
+    assert terms_of((6 * one * two + 4 * one) // (2 * one)) == {b: 3, 0: 2}
+    assert terms_of((6 * one + 7) // 2) == {a: 3, 0: 3}
+    assert terms_of((6 * one + 1) // 2) == {a: 3}
+    assert value_of((one + two) * (one + two)) == 64
+    assert not symbols.answers
+
+
+def test_comparisons_of_sizes() -> None:
+    symbols = Symbols((3, 5, 3))
+    one, two, three = (symbols.extent(number) for number in range(3))
+    assert [one < two, one <= two, one > two, one >= two, one == two] == [1, 1, 0, 0, 0]
+    assert [two < one, two <= one, two > one, two >= one, two != one] == [0, 0, 1, 1, 1]
+    assert [one < three, one <= three, one > three, one >= three, one == three] == [0, 1, 0, 1, 1]
+    assert [one <= 2, one <= 3, one >= 3, one >= 4] == [0, 1, 1, 0]
+    assert [bool(one), bool(one - 3), 10 - one, 10 % two, 10 // one] == [1, 0, 7, 0, 3]
+
+
+@pytest.mark.parametrize(
+    ("occasion", "open_numbers"),
+    [
+        (Occasion(Batch(48, 3, 7), 1024, 512, 5), (0, 1, 2, 3, 4, 5)),
+        (Occasion(Batch(48, 3, 3), 1024, 512, 3), (0, 1, 3, 4)),
+        (Occasion(Batch(48, 3, 48), 1024, 512, 3), (0, 1, 3, 4)),
+        (Occasion(Batch(3, 3, 3), 1024, 512, 5), (1, 3, 4, 5)),
+        (Occasion(Batch(48, 1, 1), 1024, 512, 1), (0, 3, 4)),
+        (Occasion(Batch(1, 1, 1), 1024, 512, 5), (3, 4, 5)),
+    ],
+)
+def test_numbers_of_an_occasion_that_are_left_open(
+    occasion: Occasion, open_numbers: tuple[int, ...]
+) -> None:
+    found = occasion.opened(Symbols(occasion.values))
+    batch = found.batch
+    sizes = [batch.tokens, batch.sequences, batch.outputs]
+    sizes += [found.cells, found.window_cells, found.states]
+    asked = occasion.batch
+    assert [value_of(one) for one in sizes] == [
+        *(asked.tokens, asked.sequences, asked.outputs),
+        *(occasion.cells, occasion.window_cells, occasion.states),
+    ]
+    met = {symbol for one in sizes for product in terms_of(one) for symbol in factors_of(product)}
+    assert tuple(sorted(met)) == open_numbers
+    assert terms_of(found.cells) == {1 << BITS * 3: 1}
+    assert terms_of(found.window_cells) == {1 << BITS * 4: 1}
