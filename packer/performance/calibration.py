@@ -39,22 +39,21 @@ class Factors:
         rest, depth: Factors of the two parts.
         by_slots: Slots → further factor of the rest, in ascending order; between them, a power
             law.
-        slots_depth: Further factor of what depends on depth, where more than the fewest slots
-            decode: other kernels read the caches of several slots than that of one.
         measurements: How many they rest on.
+        depth_by_slots: The same of what depends on depth: other kernels read the caches of several
+            slots than that of one, and fewer of them stay in a processor's own memory.
     """
 
     rest: float = 1.0
     depth: float = 1.0
     by_slots: tuple[tuple[int, float], ...] = ()
     measurements: int = 0
-    slots_depth: float = 1.0
+    depth_by_slots: tuple[tuple[int, float], ...] = ()
 
     def seconds(self, rest_seconds: float, depth_seconds: float, slots: int = 1) -> float:
         """Predicted seconds, corrected [s]."""
         rest = self.rest * rest_seconds * slots_factor(self.by_slots, slots)
-        several = self.by_slots and slots > self.by_slots[0][0]
-        return rest + self.depth * depth_seconds * (self.slots_depth if several else 1.0)
+        return rest + self.depth * depth_seconds * slots_factor(self.depth_by_slots, slots)
 
 
 @dataclass(frozen=True)
@@ -77,8 +76,8 @@ class Calibration:
 def fit_factors(steps: Sequence[MeasuredStep]) -> Factors:
     """Factors that fit the measurements best, by relative squares. Closed form.
 
-    Steps of the fewest slots give the two factors; the others give the table by slots, and where
-    some number of slots was measured at different depths, the factor of their caches.
+    Steps of the fewest slots give the two factors; the others give the table by slots, and those
+    numbers of slots that were measured at different depths a table of their caches.
     """
     if not steps:
         return Factors()
@@ -89,19 +88,15 @@ def fit_factors(steps: Sequence[MeasuredStep]) -> Factors:
         [step for step in steps if step.slots == slots]
         for slots in sorted({step.slots for step in steps} - {fewest})
     ]
-    deep = [log(_two_factors(group)[1] / depth) for group in groups if _has_depths(group)]
-    slots_depth = _mean_factor(deep) if deep else 1.0
-    by_slots = [(fewest, 1.0)]
+    deep = [group for group in groups if _has_depths(group)]
+    by_slots, depth_by_slots = [(fewest, 1.0)], [(fewest, 1.0)] if deep else []
+    for group in deep:
+        depth_by_slots.append((group[0].slots, _two_factors(group)[1] / depth))
     for group in groups:
-        ratios = [
-            log(_rest_of(step, depth * slots_depth) / (rest * step.rest_seconds)) for step in group
-        ]
-        by_slots.append((group[0].slots, _mean_factor(ratios)))
-    return Factors(rest, depth, tuple(by_slots), len(steps), slots_depth)
-
-
-def _mean_factor(logarithms: Sequence[float]) -> float:
-    return exp(sum(logarithms) / len(logarithms))
+        of_depth = depth * slots_factor(depth_by_slots, group[0].slots)
+        ratios = [log(_rest_of(step, of_depth) / (rest * step.rest_seconds)) for step in group]
+        by_slots.append((group[0].slots, exp(sum(ratios) / len(ratios))))
+    return Factors(rest, depth, tuple(by_slots), len(steps), tuple(depth_by_slots))
 
 
 def _has_depths(steps: Sequence[MeasuredStep]) -> bool:

@@ -152,18 +152,21 @@ def test_slots_are_a_table_with_a_power_law_between() -> None:
 
 
 def deep_slots(slots: int, rest: float, depth: float) -> MeasuredStep:
-    """A step that takes 1.2 of its rest per slot doubling, and caches 1.5 times as long."""
-    seconds = 1.3 * 1.2 ** math.log2(slots) * rest + 0.8 * (1.5 if slots > 1 else 1.0) * depth
-    return MeasuredStep(seconds, rest, depth, slots)
+    """A step that takes 1.2 of its rest and 1.5 of its caches per slot doubling, up to four."""
+    doublings = math.log2(slots)
+    caches = 0.8 * 1.5 ** min(doublings, 2) * depth
+    return MeasuredStep(1.3 * 1.2**doublings * rest + caches, rest, depth, slots)
 
 
-def test_caches_of_several_slots_have_a_factor_of_their_own() -> None:
+@pytest.mark.parametrize("measured", [(4,), (2, 4), (2, 4, 8)])
+def test_caches_of_several_slots_have_factors_of_their_own(measured: tuple[int, ...]) -> None:
     single = [deep_slots(1, 0.010, 0.001), deep_slots(1, 0.010, 0.012)]
     shallow = [deep_slots(slots, 0.010, 0.001 * slots) for slots in (2, 4, 8)]
-    deep = deep_slots(4, 0.010, 0.048)
-    factors = fit_factors([*single, *shallow, deep])
-    assert factors.slots_depth == pytest.approx(1.5, rel=0.02)
-    for slots in (1, 2, 4, 8):
+    deep = [deep_slots(slots, 0.010, 0.012 * slots) for slots in measured]
+    factors = fit_factors([*single, *shallow, *deep])
+    assert [slots for slots, _ in factors.depth_by_slots] == [1, *measured]
+    assert dict(factors.depth_by_slots)[4] == pytest.approx(1.5**2, rel=0.02)
+    for slots in (1, 2, 3, 4, 8):
         asked = deep_slots(slots, 0.010, 0.006 * slots)
         found = factors.seconds(asked.rest_seconds, asked.depth_seconds, slots)
         assert found == pytest.approx(asked.measured_seconds, rel=0.02)
@@ -171,9 +174,9 @@ def test_caches_of_several_slots_have_a_factor_of_their_own() -> None:
 
 def test_one_depth_of_several_slots_says_nothing_of_their_caches() -> None:
     steps = [deep_slots(1, 0.010, 0.001), deep_slots(1, 0.010, 0.012), deep_slots(4, 0.010, 0.004)]
-    assert fit_factors(steps).slots_depth == 1.0
+    assert fit_factors(steps).depth_by_slots == ()
     near = deep_slots(4, 0.010, 0.0055)
-    assert fit_factors([*steps, near]).slots_depth == 1.0, "too near to tell"
+    assert fit_factors([*steps, near]).depth_by_slots == (), "too near to tell"
 
 
 def test_figures_invert_with_their_bands() -> None:
