@@ -53,7 +53,7 @@ def narrow_query(graph: ModelGraph, normed: GraphTensor, layer: int) -> GraphTen
 
 
 def _wide_query(graph: ModelGraph, narrow: GraphTensor, layer: int) -> GraphTensor:
-    """Query of all heads, [head, heads, tokens]."""
+    """Query of all heads: [head, heads, tokens], or flat where the model leaves it so."""
     stem = "attn_q_b" if graph.has(layer, "attn_q_b") else "attn_q"
     wide = graph.linear(layer, stem, narrow)
     heads = graph.sizes.heads[layer]
@@ -73,7 +73,8 @@ def latent_parts(
     """Query against compressed keys, and the compressed key and value of each token."""
     heads, rank = graph.sizes.heads[layer], graph.sizes.kv_lora_rank
     wide = _wide_query(graph, narrow, layer)
-    head = wide.shape[0] if wide.shape[1] == heads else wide.shape[0] // heads
+    is_flat = graph.model.architecture in _FLAT_QUERIES
+    head = wide.shape[0] // heads if is_flat else wide.shape[0]
     turned = graph.whole("rope.dimension_count")
     tokens, row = normed.shape[1], wide.type.row_bytes(head)
     plain = head - turned

@@ -1,6 +1,6 @@
 """Best fit over freed blocks: what is reused, what is not, and what that reserves."""
 
-from packer.memory.compute_allocator import GIVE, TAKE, Replay, replay
+from packer.memory.compute_allocator import GIVE, LOOK, TAKE, TRIM, Replay, replay
 from packer.memory.compute_lifetimes import SizeOf, lifetimes
 from packer.memory.compute_tensor import F32, GraphTensor, tensor_bytes
 
@@ -111,3 +111,22 @@ def test_the_last_of_equal_holes_is_taken_and_neighbours_join() -> None:
     joined = [*takes, *holes, (GIVE, 1, 0, 0), (TAKE, 5, 1, 0)]
     assert replay(joined, (128, 256)).addresses[5] == 0
     assert max(again.tops) == 5 * 128
+
+
+def test_what_is_trimmed_off_is_free_to_its_last_byte() -> None:
+    script = [(TAKE, 0, 0, 0), (TAKE, 1, 1, 0), (TRIM, 0, 0, 1), (TAKE, 2, 2, 0), (TAKE, 3, 1, 0)]
+    found = replay(script, (1024, 256, 768))
+    assert found.addresses == (0, 1024, 256, 1280)
+    assert found.tops == (1024, 1280, 1536)
+
+
+def test_pictures_of_what_is_free() -> None:
+    takes = [(TAKE, block, 0, 0) for block in range(4)]
+    given_back = [(GIVE, 1, 0, 0), (LOOK, 0, 0, 0)]
+    again = [(TAKE, 4, 1, 0), (LOOK, 4, 0, 0), (TAKE, 5, 1, 0), (LOOK, -1, 0, 0)]
+    pictures = replay([*takes, *given_back, *again], (256, 128)).pictures
+    places, starts, holes = zip(*pictures, strict=True)
+    assert (places[0], places[1]) == (0, 256)
+    # A hole that is used up is gone.
+    assert starts == ((256, 1024), (384, 1024), (1024,))
+    assert [free[:-1] for free in holes] == [(256,), (128,), ()]

@@ -8,11 +8,14 @@ import pytest
 
 from packer.domain.model import MetadataValue, ModelFile, Tensor
 from packer.domain.server_options import FlashAttention, ServerOptions
+from packer.memory.compute_blocks import BlockChoice
 from packer.memory.compute_context import graph_context, is_pipelined
 from packer.memory.compute_graphs.context import Batch
 from packer.memory.compute_graphs.decoders import in_heads, project, project_flat
 from packer.memory.compute_graphs.experts import routing
 from packer.memory.compute_graphs.model_graph import ModelGraph
+from packer.memory.compute_peaks import Occasion, Reservation, ReservedPeaks
+from packer.memory.hyperparameters import read_hyperparameters
 from packer.memory.layer_split import HOST, Layout, model_layout
 from packer.memory.resolution import resolve_context
 from tests.graph_facts import Asked
@@ -238,3 +241,51 @@ def test_a_delta_rule_has_as_many_heads_as_its_values() -> None:
     # Columns for every token, and a state of 128 rows for every sequence.
     assert [line.split()[2] for line in found] == [f"512,{48 + 3 * 128},1,1"]
     assert [line.split()[2] for line in lines(model) if line.startswith("repeat ")] == []
+
+
+@pytest.mark.parametrize(("beta", "bounded"), [(0.0, 1), (0.5, 2), (1.0, 2), (4.0, 2)])
+def test_kimi_k3_bounds_the_other_factor_where_its_file_says_so(beta: float, bounded: int) -> None:
+    found = lines(changed("kimi-k3-moe.gguf", {"activation.situ_linear_beta": beta}))
+    assert count(found, "tanh") % bounded == 0
+    none = lines(changed("kimi-k3-moe.gguf", {"activation.situ_linear_beta": 0.0}))
+    assert count(found, "tanh") == bounded * count(none, "tanh") > 0
+
+
+def test_of_several_occasions_the_largest_decides() -> None:
+    model, sizes = MadeUp().file(), MadeUp().sizes()
+    context = resolve_context(sizes, OPTIONS)
+    layout = model_layout(sizes.block_count, OPTIONS, ())
+    peaks = ReservedPeaks(
+        Reservation(
+            model=model,
+            sizes=sizes,
+            context=graph_context(model, context, layout, OPTIONS, has_flash_attention=True),
+            choice=BlockChoice((0, 1, 2, 3), (), ()),
+            is_pipelined=False,
+            offloads_operations=True,
+            is_unified=True,
+            has_window=False,
+            is_empty=True,
+        )
+    )
+    small, large = (Occasion(Batch(tokens, 1, 1), 1024, 1024, 1) for tokens in (1, 256))
+    (least,), (most,) = peaks.of((small,)) or (), peaks.of((large,)) or ()
+    assert 0 < least < most
+    assert peaks.of((small, large)) == peaks.of((large, small)) == (most,)
+
+
+@pytest.mark.parametrize("name", ["deepseek2", "deepseek32", "glm-dsa"])
+def test_queries_are_cut_the_same_way_for_as_many_tokens_as_heads(name: str) -> None:
+    """The record has no such batch; a flat query of as many tokens was taken for one in heads."""
+    tiny = changed(f"{name}-moe.gguf", {"attention.head_count": 4})
+    stems = ("attn_q_b.weight", "attn_q.weight")
+    wide = next(tensor for tensor in tiny.tensors if tensor.name.endswith(stems))
+    heads = read_hyperparameters(tiny_model(f"{name}-moe.gguf")).heads[0]
+    shape = (wide.shape[0], wide.shape[1] // heads * 4)
+    model = reshaped(tiny, dict.fromkeys(stems, shape))
+
+    def widths(tokens: int) -> list[tuple[str, str]]:
+        found = (line.split() for line in lines(model, tokens, 1))
+        return [(w[2].split(",")[0], w[3].split(",")[1]) for w in found if w[0] == "view"]
+
+    assert widths(4) == widths(8)

@@ -239,6 +239,14 @@ def test_falcon_h1_has_both_in_every_layer() -> None:
     assert recurrent_state_bytes(model, context(model), ON_CARD)[0] > 0
 
 
+def test_without_a_convolution_nothing_of_the_past_is_kept_for_it() -> None:
+    for kernel, history in ((0, 0), (1, 0), (2, 1), (4, 3)):
+        model = MadeUp("mamba2", keys=dict(SPACE) | {"ssm.conv_kernel": kernel}).sizes()
+        space = model.state_space
+        convolved = history * (space.inner + 2 * space.groups * space.state)
+        assert state_elements(model) == (convolved, space.state * space.inner)
+
+
 def test_one_cell_of_keys_values_and_their_index() -> None:
     rows = CachedRows(key=128, value=96, index_key=64, index_value=32, has_window=False)
     model = MadeUp().sizes()
