@@ -289,3 +289,24 @@ def test_queries_are_cut_the_same_way_for_as_many_tokens_as_heads(name: str) -> 
         return [(w[2].split(",")[0], w[3].split(",")[1]) for w in found if w[0] == "view"]
 
     assert widths(4) == widths(8)
+
+
+@pytest.mark.parametrize(
+    ("name", "blocks"), [("deepseek2-moe.gguf", 2), ("mistral3-dense.gguf", 2)]
+)
+def test_queries_scaled_by_position_read_a_factor_for_every_token(name: str, blocks: int) -> None:
+    plain = lines(tiny_model(name))
+    scaled = lines(changed(name, {"attention.temperature_scale": 0.1}))
+    factors = "leaf f32 1,1,48,1 4,4,4,192 in"
+    assert (plain.count(factors), scaled.count(factors)) == (0, 1)
+    assert count(scaled, "mul") == count(plain, "mul") + blocks
+
+
+def test_joined_projections_of_a_delta_rule_are_thirds_of_a_row() -> None:
+    tiny = tiny_model("kimi-linear-moe.gguf")
+    apart = tuple(f"blk.1.attn_{part}." for part in "qkv")
+    kept = [tensor for tensor in tiny.tensors if not tensor.name.startswith(apart)]
+    joined = Tensor("blk.1.attn_qkv.weight", (128, 384), F16)
+    found = lines(replace(tiny, tensors=(*kept, joined)))
+    thirds = [line.split() for line in found if line.startswith("view f32 128,48,1,1 4,1536,")]
+    assert [words[-1] for words in thirds] == ["0", "512", "1024"]
