@@ -6,7 +6,7 @@ import pytest
 
 from packer.domain.model import ModelFile, Tensor
 from packer.domain.quantization import ELEMENT_TYPES_BY_NAME
-from packer.memory.compute_blocks import BlockChoice, block_kinds, choose_blocks
+from packer.memory.compute_blocks import BlockChoice, block_kinds, choose_blocks, types_count
 from tests.memory_models import F16, Keys, MadeUp
 
 HOST = 9
@@ -166,3 +166,11 @@ def test_experts_of_one_type_are_their_own_kind_as_they_run_together() -> None:
 
     assert kinds(("q8_0", "q8_0"), ("q4_K", "q4_K"), ("q8_0", "q4_K")) == (0, 0, 1)
     assert kinds(("f16", "f16"), ("q8_0", "q4_K"), ("bf16", "bf16"), ("f32", "f32")) == (0,) * 4
+
+
+def test_types_of_weights_count_where_some_are_copied_to_a_card() -> None:
+    assert types_count((0, 0, 1), 1, has_overrides=False)
+    assert types_count((0, 0, 0), 1, has_overrides=True)
+    assert types_count((0, 0), 0, has_overrides=True)
+    assert not types_count((0, 0, 0), 1, has_overrides=False)
+    assert not types_count((0, 0), 0, has_overrides=False)

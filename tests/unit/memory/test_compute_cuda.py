@@ -279,6 +279,7 @@ def test_indexers_a_card_runs(head: int, heads: int, kind: str, runs: bool) -> N
         ("bf16", "f16", "bf16", False),
         ("bf16", "f32", "f32", False),
         ("f32", "bf16", "f32", False),
+        ("f32", "bf16", "bf16", False),
         ("f16", "f16", "f16", True),
         ("f16", "f32", "f16", True),
         ("f32", "i32", "f32", False),

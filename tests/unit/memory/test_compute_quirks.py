@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from packer.domain.model import MetadataValue, ModelFile
-from packer.memory.compute_graphs.quirks import deepstack_count, stacked_number
+from packer.memory.compute_graphs.quirks import by_layer, deepstack_count, stacked_number
 from tests.graph_facts import Asked
 from tests.memory_models import MadeUp
 from tests.memory_truth import tiny_model
@@ -36,3 +36,19 @@ def test_a_residual_is_scaled_only_by_a_factor_of_the_file() -> None:
         return sum(line.startswith("scale ") for line in asked.lines(asked.batches()[0]))
 
     assert scales(model) - scales(replace(model, metadata=bare)) == 2 * 2
+
+
+def test_numbers_of_blocks_are_zero_where_a_file_has_none() -> None:
+    listed = MadeUp("maple", keys={"limit": (0.5, 2.0), "one": 3, "word": "much"}).file()
+    assert [by_layer(listed, "limit", layer) for layer in range(3)] == [0.5, 2.0, 0]
+    assert [by_layer(listed, key, 2) for key in ("one", "word", "absent")] == [3, 0, 0]
+
+
+def test_deep_embeddings_by_a_mapping_are_granites_alone() -> None:
+    keys = {"deepstack_mapping": (5, 0, -1, 2)}
+    found = MadeUp("granite", keys=keys).file()
+    assert [stacked_number(found, layer) for layer in range(5)] == [-1, 0, -1, 2, -1]
+    assert deepstack_count(found) == 3
+    other = MadeUp("llama", keys=keys).file()
+    assert [stacked_number(other, layer) for layer in range(4)] == [-1] * 4
+    assert stacked_number(MadeUp("granite", keys={"deepstack_mapping": 3}).file(), 1) == -1

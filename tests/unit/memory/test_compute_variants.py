@@ -310,3 +310,20 @@ def test_joined_projections_of_a_delta_rule_are_thirds_of_a_row() -> None:
     found = lines(replace(tiny, tensors=(*kept, joined)))
     thirds = [line.split() for line in found if line.startswith("view f32 128,48,1,1 4,1536,")]
     assert [words[-1] for words in thirds] == ["0", "512", "1024"]
+
+
+@pytest.mark.parametrize(
+    ("head", "matrices"), [(32, []), (64, [64, 64]), (96, []), (128, [128, 64]), (192, [64, 64])]
+)
+def test_quantized_caches_are_turned_by_matrices_that_divide_a_head(
+    head: int, matrices: list[int]
+) -> None:
+    made = MadeUp(width=4 * head)
+    command = "llama-server -m x -c 1024 -np 1 -fa on -ctk q8_0 -ctv q8_0"
+    found = Asked(made.file(), command).lines(Batch(8, 1, 1))
+    squares = [
+        int(first)
+        for first, second, *_ in (line.split()[2].split(",") for line in found if " in" in line)
+        if first == second != "1"
+    ]
+    assert squares == matrices
