@@ -89,6 +89,8 @@ def scan(state: tuple[int, ...], decay: int, groups: int) -> GraphTensor:
         (scan((16, 1, 128), 16, 2), False),
         # Mamba 2: one decay for each head.
         (scan((128, 64, 4), 1, 2), True),
+        (scan((96, 64, 4), 1, 2), True),
+        (scan((256, 64, 4), 1, 2), True),
         (scan((128, 24, 4), 1, 2), False),
         (scan((64, 64, 4), 1, 2), False),
     ],

@@ -172,6 +172,10 @@ def test_rows_of_quantized_tensors_are_filled_on_cards() -> None:
     assert (host_bytes(F16, 1), host_bytes(F16, 16), host_bytes(F16, 17)) == (32, 32, 64)
 
 
+def test_keys_are_not_compressed_unless_the_file_says_so() -> None:
+    assert (MadeUp().sizes().kv_lora_rank, MadeUp("deepseek2").sizes().kv_lora_rank) == (0, 0)
+
+
 def test_bands() -> None:
     assert Part.exact(5) == Part(5, 5, 5, Basis.EXACT)
     assert Part.scaled(5, 0.5, 1.5, Basis.ESTIMATED) == Part(5, 2, 8, Basis.ESTIMATED)
@@ -356,6 +360,9 @@ def test_cards_a_model_sees(devices: Any, mode: SplitMode, main: int, seen: Any)
 def test_cards_that_do_not_exist() -> None:
     with pytest.raises(InvalidInput, match="--main-gpu 3 does not exist"):
         visible_cards(cards(3), None, SplitMode.NONE, 3)
+    with pytest.raises(InvalidInput, match="--main-gpu 7 does not exist"):
+        visible_cards(cards(3), None, SplitMode.NONE, 7)
+    assert visible_cards(cards(3), None, SplitMode.NONE) == (0,)
     with pytest.raises(InvalidInput, match="device CUDA3 does not exist"):
         visible_cards(cards(3), ("CUDA3",))
     with pytest.raises(InvalidInput, match="device CUDA0 does not exist"):
