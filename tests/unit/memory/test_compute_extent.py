@@ -129,6 +129,7 @@ def test_products_of_sums_have_a_term_for_each_product() -> None:
     assert terms_of((6 * one * two + 4 * one) // (2 * one)) == {b: 3, 0: 2}
     assert terms_of((6 * one + 7) // 2) == {a: 3, 0: 3}
     assert terms_of((6 * one + 1) // 2) == {a: 3}
+    assert terms_of((6 * one + 3) // 2) == {a: 3, 0: 1}
     assert value_of((one + two) * (one + two)) == 64
     assert not symbols.answers
 
