@@ -1,5 +1,6 @@
 """The rendered rights are enough for every command, and less is told rule by rule."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from tests.cluster.hardware import L40S, Machine
 
 MACHINES = [Machine(f"l40s-{n}", L40S, 2, "384Gi", "eu-a") for n in range(2)]
 ACCOUNT = f"{NAMESPACE}:deployer"
+READ_LOGS = ("get", "pods", "--subresource=log", "-n", NAMESPACE)
+PATCH = ("patch", "deployments.apps", "-n", NAMESPACE)
 CLUSTER_ROLES = ("gpu-packer-inventory", "gpu-packer-namespaces")
 
 
@@ -37,8 +40,23 @@ def restricted(plane: ControlPlane) -> Iterator[Path]:
             bind = ["create", "rolebinding", name, f"--role=gpu-packer-{name}", account]
             plane.kubectl(*bind, "-n", NAMESPACE)
         token = plane.kubectl("create", "token", "deployer", "-n", NAMESPACE).strip()
-        yield plane.bearer("deployer", token)
+        kubeconfig = plane.bearer("deployer", token)
+        for asked in (READ_LOGS, PATCH, ("list", "nodes")):
+            wait_for_right(plane, kubeconfig, asked, "yes")
+        yield kubeconfig
         plane.kubectl("delete", "clusterrole,clusterrolebinding", *CLUSTER_ROLES)
+
+
+def wait_for_right(
+    plane: ControlPlane, kubeconfig: Path, asked: tuple[str, ...], answer: str
+) -> None:
+    """Wait until the API server has noticed a changed role, which a busy one does late."""
+    deadline = time.monotonic() + 60
+    while (
+        plane.try_kubectl("auth", "can-i", *asked, kubeconfig=kubeconfig).stdout.strip() != answer
+    ):
+        assert time.monotonic() < deadline, f"{asked}: never {answer}"
+        time.sleep(0.2)
 
 
 def change(plan: Plan, kubeconfig: Path) -> None:
@@ -73,8 +91,10 @@ def test_verifying_needs_no_right_to_change_anything(
     plan = planned(plane, tmp_path, fleet=fleet(tmp_path, workload("embed", "qwen3-4b"))).plan
     change(plan, restricted)
     plane.kubectl("delete", "rolebinding", "apply", "-n", NAMESPACE)
+    wait_for_right(plane, restricted, PATCH, "no")
     assert api.verify_fleet(plan, kubeconfig=str(restricted)).is_as_planned
     plane.kubectl("delete", "rolebinding", "verify", "-n", NAMESPACE)
+    wait_for_right(plane, restricted, READ_LOGS, "no")
     with pytest.raises(InvalidInput, match="not allowed to get pods/log"):
         api.verify_fleet(plan, kubeconfig=str(restricted))
 
@@ -87,6 +107,7 @@ def test_a_missing_right_to_write_is_named(
         if rule["apiGroups"] == ["apps"] and "patch" in rule["verbs"]:
             rule["verbs"].remove("patch")
     plane.kubectl("replace", "-f", "-", text=yaml.safe_dump(role))
+    wait_for_right(plane, restricted, PATCH, "no")
     plan = planned(plane, tmp_path, fleet=fleet(tmp_path, workload("embed", "qwen3-4b"))).plan
     with pytest.raises(InvalidInput) as caught:
         change(plan, restricted)
