@@ -1,15 +1,19 @@
-"""Fewest forced stops of a change by trying every order, and a plain reading of every moment.
+"""Least that a change costs by trying every order, and a plain reading of every moment.
 
 Shares nothing with ``packer.plan.rollout`` but its inputs and its step kinds.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 from packer.plan.rollout.change import Change, Occupancy, RunningServers
 from packer.plan.rollout.step import StepKind
 
 Running = dict[str, tuple[Occupancy, bool]]
+Cost = tuple[int, int, float]
+"""Workloads that steps put below their minimum, forced stops, seconds of those stopped: less of an
+earlier one is better, whatever the later ones."""
 
 
 def first_moment(servers: RunningServers, changes: Sequence[Change]) -> Running:
@@ -66,57 +70,80 @@ def moments(running: Running, change: Change, kind: StepKind) -> Iterator[Runnin
         yield dict(after)
 
 
-def fewest_forced_stops(servers: RunningServers, changes: Sequence[Change]) -> int | None:
-    """Fewest stops of servers that answer and come again, over all orders; None if none keeps all.
-
-    Minimums count; an order that goes below one is no order here.
-    """
-    by_name = {change.name: change for change in changes}
+def cheapest(servers: RunningServers, changes: Sequence[Change]) -> Cost:
+    """Least that any order costs: trying all of them, each moment once."""
     minimum = least(servers, changes)
-    best: dict[frozenset[str], int] = {}
 
-    def explore(running: Running, waiting: frozenset[str], stops: int) -> int | None:
-        if not waiting:
-            return stops
-        seen = frozenset(running) | {f"waiting {name}" for name in waiting}
-        if best.get(seen, 1 << 30) <= stops:
-            return None
-        best[seen] = stops
+    @cache
+    def rest(phases: tuple[str, ...]) -> Cost | None:
         found = []
-        for name in sorted(waiting):
-            change = by_name[name]
-            for kind in _kinds(running, change):
-                after = _carried_out(servers, minimum, running, change, kind)
-                if after is None:
-                    continue
-                is_stop = kind is StepKind.STOP
-                forced = is_stop and change.new is not None and change.is_available
-                left = waiting if is_stop and change.new is not None else waiting - {name}
-                found.append(explore(after, left, stops + forced))
-        return min((one for one in found if one is not None), default=None)
+        running = _running(servers, changes, phases)
+        for index, change in enumerate(changes):
+            for kind in _kinds(phases[index], change):
+                cost = _step_cost(servers, minimum, running, change, kind)
+                is_over = kind is not StepKind.STOP or change.new is None
+                later = (*phases[:index], "done" if is_over else "gone", *phases[index + 1 :])
+                further = None if cost is None else rest(later)
+                if cost is not None and further is not None:
+                    found.append(_sum(cost, further))
+        return min(found, default=None) if set(phases) - {"done"} else (0, 0, 0.0)
 
-    return explore(first_moment(servers, changes), frozenset(by_name), 0)
-
-
-def _kinds(running: Running, change: Change) -> tuple[StepKind, ...]:
-    if change.name not in running:
-        return (StepKind.START,)
-    return (StepKind.STOP,) if change.new is None else (StepKind.REPLACE, StepKind.STOP)
+    whole = rest(tuple("gone" if change.old is None else "old" for change in changes))
+    assert whole is not None, "no order leads to the end"
+    return whole
 
 
-def _carried_out(
+def cost_of(
+    servers: RunningServers, changes: Sequence[Change], steps: Sequence[tuple[StepKind, int]]
+) -> Cost:
+    """What some steps cost, all of which must be possible and lead to the end."""
+    minimum = least(servers, changes)
+    running, total = first_moment(servers, changes), (0, 0, 0.0)
+    for kind, index in steps:
+        cost = _step_cost(servers, minimum, running, changes[index], kind)
+        assert cost is not None, "a moment of a step has no room"
+        total = _sum(total, cost)
+        *_, running = moments(running, changes[index], kind)
+    there = {name.removesuffix("'"): one for name, (one, _) in running.items()}
+    ends = {change.name: change.new for change in changes if change.new is not None}
+    assert there == {f"kept {n}": one for n, (one, _) in enumerate(servers.unchanged)} | ends
+    return total
+
+
+def _running(servers: RunningServers, changes: Sequence[Change], phases: Sequence[str]) -> Running:
+    running = first_moment(servers, changes)
+    for change, phase in zip(changes, phases, strict=True):
+        if phase != "old":
+            running.pop(change.name, None)
+        if phase == "done" and change.new is not None:
+            running[change.name + "'"] = (change.new, True)
+    return running
+
+
+def _step_cost(
     servers: RunningServers,
     minimum: dict[str, int],
-    running: Running,
+    before: Running,
     change: Change,
     kind: StepKind,
-) -> Running | None:
-    """What runs after a step; None when a moment of it breaks a rule."""
-    after = running
-    for after in moments(running, change, kind):
-        there = answering(after)
-        if not is_within_room(servers, after):
-            return None
-        if any(there[name] < number for name, number in minimum.items()):
-            return None
-    return after
+) -> Cost | None:
+    """What one step costs; None where a moment of it has no room."""
+    *on_the_way, after = moments(before, change, kind)
+    if not all(is_within_room(servers, moment) for moment in (*on_the_way, after)):
+        return None
+    had, has = answering(before), answering(after)
+    lost = sum(has[name] < had[name] and has[name] < number for name, number in minimum.items())
+    forced = kind is StepKind.STOP and change.new is not None and change.is_available
+    return lost, int(forced), change.start_seconds * forced
+
+
+def _sum(one: Cost, other: Cost) -> Cost:
+    return one[0] + other[0], one[1] + other[1], one[2] + other[2]
+
+
+def _kinds(phase: str, change: Change) -> tuple[StepKind, ...]:
+    if phase == "done":
+        return ()
+    if phase == "gone":
+        return (StepKind.START,)
+    return (StepKind.STOP,) if change.new is None else (StepKind.REPLACE, StepKind.STOP)

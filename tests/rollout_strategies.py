@@ -9,12 +9,17 @@ from packer.plan.rollout.change import HOST, Change, Occupancy, Place, RunningSe
 def changes_of_plans(
     draw: st.DrawFn, most_servers: int = 5, most_cards: int = 3
 ) -> tuple[RunningServers, tuple[Change, ...]]:
-    """Servers of a few workloads on tight cards before and after; seats for claims and spread."""
+    """Servers of a few workloads on tight cards before and after; seats for claims and spread.
+
+    Some serve other workloads afterwards, or several: a router takes in or gives up a model.
+    """
     cards = [Place(f"n{n % 2}", n) for n in range(draw(st.integers(1, most_cards)))]
     hosts = sorted({Place(card.node, HOST) for card in cards})
     number = draw(st.integers(1, most_servers))
     names = [f"s{n}" for n in range(number)]
-    serves = {name: f"w{draw(st.integers(0, 2))}" for name in names}
+    workloads = st.frozensets(st.sampled_from(["w0", "w1", "w2"]), min_size=1, max_size=2)
+    stays_so = draw(st.booleans())
+    serves = {name: frozenset({f"w{draw(st.integers(0, 2))}"}) for name in names}
     has_claims = draw(st.booleans())
     has_spread = draw(st.booleans())
 
@@ -25,14 +30,16 @@ def changes_of_plans(
                 continue
             card = draw(st.sampled_from(cards))
             size = draw(st.integers(1, 9))
+            answers_for = serves[name] if stays_so else draw(workloads)
             seats = {}
             if has_claims:
                 holder = f"{generation}{card.gpu}" if draw(st.booleans()) else f"claim {card}"
                 seats[f"card {card}"] = holder
             if has_spread:
-                seats[f"{serves[name]} on {card.node}"] = f"{generation} {name}"
+                for workload in sorted(answers_for):
+                    seats[f"{workload} on {card.node}"] = f"{generation} {name}"
             taken = {card: size, Place(card.node, HOST): draw(st.integers(0, 3))}
-            there[name] = Occupancy(taken, frozenset({serves[name]}), seats)
+            there[name] = Occupancy(taken, answers_for, seats)
         return _compatible(there)
 
     before, after = side("old"), side("new")
@@ -52,7 +59,7 @@ def changes_of_plans(
         for name in names
         if name in before or name in after
     )
-    minimum = {w: draw(st.integers(0, 2)) for w in sorted(set(serves.values()))}
+    minimum = {w: draw(st.integers(0, 2)) for w in ("w0", "w1", "w2")}
     return RunningServers(capacity, (), minimum), changes
 
 

@@ -107,6 +107,13 @@ PARTS = {
     ),
     "rollout": Part(
         ("packer/plan/rollout/*.py",),
-        ("tests/unit/plan/test_rollout_order.py", "tests/properties/test_rollout_properties.py"),
+        (
+            "tests/unit/plan/test_rollout_choices.py",
+            "tests/unit/plan/test_rollout_order.py",
+            "tests/unit/plan/test_rollout_record.py",
+            "tests/properties/test_rollout_properties.py",
+        ),
+        # Trying every order is slow, and finds what no small case does.
+        most_seconds=60.0,
     ),
 }

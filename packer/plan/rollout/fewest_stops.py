@@ -104,12 +104,12 @@ def _greedy(start: RolloutState) -> list[Action]:
     steps = _advance(state)
     while state.pending():
         choices = [
-            (cost, -_arrivals_after(state, action), action[1], action)
+            (cost, -_arrivals_after(state, action), action)
             for action, cost in possible_actions(state)
         ]
         if not choices:
             return []
-        action = min(choices, key=lambda one: one[:3])[3]
+        action = min(choices, key=lambda one: one[:2])[2]
         state.do(*action)
         steps += [action, *_advance(state)]
     return steps

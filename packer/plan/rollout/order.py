@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from packer.errors import InvalidInput, Problem
 from packer.plan.rollout.change import Change, RunningServers
-from packer.plan.rollout.fewest_stops import Action, fewest_stops
+from packer.plan.rollout.fewest_stops import Action, Cost, fewest_stops
 from packer.plan.rollout.state import RolloutState
 from packer.plan.rollout.step import ForcedStop, Rollout, Shortfall, Step, StepKind
 from packer.plan.rollout.waiting import circles_in_order
@@ -51,8 +51,8 @@ def _best_order(
     actions, circles, _ = _by_circles(servers, changes, expansions)
     cost = _cost(servers, changes, actions)
     if cost[0] or cost[1]:
-        together, proven = fewest_stops(RolloutState(servers, changes), expansions)
-        if proven and _cost(servers, changes, together) < cost:
+        together, _ = fewest_stops(RolloutState(servers, changes), expansions)
+        if together and _cost(servers, changes, together) < cost:
             actions = together
     return actions, _forced_stops(changes, actions, circles)
 
@@ -91,15 +91,14 @@ def _is_forced(change: Change, kind: StepKind) -> bool:
     return kind is StepKind.STOP and change.new is not None and change.is_available
 
 
-def _cost(
-    servers: RunningServers, changes: Sequence[Change], actions: Sequence[Action]
-) -> tuple[int, int]:
+def _cost(servers: RunningServers, changes: Sequence[Change], actions: Sequence[Action]) -> Cost:
     state = RolloutState(servers, changes)
     lost = 0
     for kind, index in actions:
         lost += state.lost_by(kind, index)
         state.do(kind, index)
-    return lost, _stops_of(changes, actions)
+    stopped = [changes[index] for kind, index in actions if _is_forced(changes[index], kind)]
+    return lost, len(stopped), sum(change.start_seconds for change in stopped)
 
 
 def _forced_stops(
