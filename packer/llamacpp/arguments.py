@@ -4,11 +4,13 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
+from packer.domain.llama_build import MEASURED_BUILD
 from packer.domain.server_options import ServerOptions
-from packer.errors import InvalidInput, Problem
+from packer.errors import InvalidInput, Location, Problem
 from packer.llamacpp.flag_table import PROGRAMS, FlagTable, flag_table, nearest_build
 from packer.llamacpp.gathered import Gathered
 from packer.llamacpp.settings import (
+    MOST_PROBLEMS,
     Setting,
     command_line_settings,
     environment_settings,
@@ -27,7 +29,7 @@ def parse_arguments(
     argv: Sequence[str],
     environment: Mapping[str, str] | None = None,
     *,
-    build: str = "b11434",
+    build: str = MEASURED_BUILD,
 ) -> ServerOptions:
     """Sizing options a command line asks for; flags that size nothing are accepted and ignored.
 
@@ -52,9 +54,13 @@ def parse_arguments(
     problems += more
     gathered = Gathered(notes=_build_notes(build, table))
     for setting in (*variables, *words):
+        if len(problems) >= MOST_PROBLEMS:
+            break
         problem = _apply(gathered, setting)
         if problem is not None:
             problems.append(problem)
+    if len(problems) >= MOST_PROBLEMS:
+        raise InvalidInput([*sorted(problems, key=_place), _stopped()])
     if not gathered.model.reference:
         problems.append(_no_model(argv))
     options = gathered.server_options(program)
@@ -68,6 +74,13 @@ def _place(problem: Problem) -> tuple[bool, int]:
     """Variables first, then from left to right."""
     where = problem.where
     return (where is not None and where.file != "environment", where.column if where else 0)
+
+
+def _stopped() -> Problem:
+    title = "there may be more problems"
+    why = f"reading stopped at {MOST_PROBLEMS}"
+    where = Location("command line", 1, 1)
+    return Problem("P0413", title, where, why, "is this a command line of llama-server?")
 
 
 def _program(argv: Sequence[str]) -> str:

@@ -10,9 +10,10 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 
 from packer.errors import Location, Problem
-from packer.llamacpp.flag_table import Flag, FlagTable
+from packer.llamacpp.flag_table import Flag, FlagTable, flag_table
 from packer.llamacpp.flag_values import FALSE_WORDS, TRUE_WORDS
 
 # Flags that builds before b11434 had; what to write instead.
@@ -36,6 +37,9 @@ _SUCCESSORS = {
     "--spec-ngram-min-hits": "--spec-ngram-simple-min-hits, or that of the type in --spec-type",
 }
 _SECRETS = ("--api-key", "--hf-token", "-hft")
+
+MOST_PROBLEMS = 20
+"""Problems looked for in one command line; each shows all of it, so more would be long to read."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ def command_line_settings(
 ) -> tuple[list[Setting], list[Problem]]:
     """Flags of ``argv`` after the program, and everything that is wrong with their spelling."""
     settings, problems, index = list[Setting](), list[Problem](), 1
-    while index < len(argv):
+    while index < len(argv) and len(problems) < MOST_PROBLEMS:
         name = _dashed(argv[index])
         flag = table.by_name.get(name)
         if flag is None or flag.is_removed or program not in flag.programs:
@@ -171,11 +175,18 @@ def _unusable(
     if not name.startswith("-"):
         why = "every value follows a flag"
         return Problem("P0401", f"unexpected word {name!r}", where, why, "quote values with spaces")
-    near = get_close_matches(name, table.names_of(program), 1, 0.5)
-    text = f"did you mean {near[0]}?" if near else f"{program} --help lists every flag"
+    near = _nearest(name, program, table.build)
+    text = f"did you mean {near}?" if near else f"{program} --help lists every flag"
     return Problem(
         "P0401", f"{program} has no flag {name}", where, f"unknown in {table.build}", text
     )
+
+
+@lru_cache(maxsize=1024)
+def _nearest(name: str, program: str, build: str) -> str:
+    """The flag that was probably meant; kept, as servers of a cluster repeat each other's words."""
+    near = get_close_matches(name[:80], flag_table(build).names_of(program), 1, 0.5)
+    return near[0] if near else ""
 
 
 def _removed(name: str, flag: str, where: Location) -> Problem:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, Literal
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -39,8 +40,9 @@ class _Generator(GenerateJsonSchema):
         return {"type": "number"}
 
 
-def json_schema(kind: SchemaKind) -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of one kind of file."""
+@cache
+def json_schema(kind: SchemaKind) -> Mapping[str, Any]:
+    """JSON Schema (draft 2020-12) of one kind of file; made once, as refusals ask for it."""
     if kind == "plan":
         schema = plan_schema(_Generator)
         _describe_attributes(schema)

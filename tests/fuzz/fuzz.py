@@ -5,11 +5,13 @@ and on 200 MB above what the process holds when it begins.
 """
 
 import argparse
+import gc
 import os
 import sys
 import tempfile
 import time
 from pathlib import Path
+from random import Random
 
 import atheris
 
@@ -19,6 +21,8 @@ with atheris.instrument_imports(include=["packer"]):
 HERE = Path(__file__).parent
 _MOST_SECONDS = 1.0
 _MORE_MEGABYTES = 200
+_SHARE_OF_BYTES = 0.25
+"""Inputs whose bytes are changed, whatever they mean, where a target knows its form."""
 
 
 class TooSlow(Exception):
@@ -32,6 +36,7 @@ def main() -> None:
     arguments.add_argument("--seconds", type=int, default=60)
     arguments.add_argument("--runs", type=int, default=-1)
     arguments.add_argument("--seed", type=int, default=1)
+    arguments.add_argument("--corpus", type=Path, help="folder that keeps what reaches new code")
     given = arguments.parse_args()
     target = TARGETS[given.target]
 
@@ -41,15 +46,24 @@ def main() -> None:
         if time.process_time() - begun > _MOST_SECONDS:
             raise TooSlow(f"{time.process_time() - begun:.1f} s for {len(content)} bytes")
 
+    def another_input(content: bytes, longest: int, seed: int) -> bytes:
+        draw = Random(seed)
+        if target.change is not None and draw.random() > _SHARE_OF_BYTES:
+            changed = target.change(content, draw)
+            if 0 < len(changed) <= longest:
+                return changed
+        mutated: bytes = atheris.Mutate(content, longest)
+        return mutated
+
     findings = HERE / "findings" / given.target
     findings.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        corpus, words = Path(scratch, "corpus"), Path(scratch, "words")
-        corpus.mkdir()
+        corpus, words = given.corpus or Path(scratch, "corpus"), Path(scratch, "words")
+        corpus.mkdir(parents=True, exist_ok=True)
         for number, seed in enumerate(target.seeds()):
             corpus.joinpath(f"seed-{number}").write_bytes(seed[: target.longest])
         words.write_text("".join(f'"{_escaped(word)}"\n' for word in target.words))
-        kept = [str(path) for path in (HERE / "corpus" / given.target, findings) if path.is_dir()]
+        kept = [str(path) for path in (HERE / "seeds" / given.target, findings) if path.is_dir()]
         options = (
             f"-max_total_time={given.seconds}",
             f"-runs={given.runs}",
@@ -63,7 +77,10 @@ def main() -> None:
             "-print_final_stats=1",
             "-verbosity=1",
         )
-        atheris.Setup([sys.argv[0], *options, str(corpus), *kept], one_input)
+        folders = (str(corpus), *kept)
+        atheris.Setup([sys.argv[0], *options, *folders], one_input, custom_mutator=another_input)
+        gc.collect()
+        gc.freeze()  # what was imported is not looked through again and again
         atheris.Fuzz()
 
 

@@ -15,7 +15,7 @@ _MOST_SECONDS = 1.0
 
 
 def _kept(name: str) -> list[Path]:
-    folders = (HERE / "corpus" / name, HERE / "findings" / name)
+    folders = (HERE / "seeds" / name, HERE / "findings" / name)
     return sorted(path for folder in folders if folder.is_dir() for path in folder.iterdir())
 
 
