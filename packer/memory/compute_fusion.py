@@ -62,7 +62,7 @@ class _Fusion:
     def pair_shared_experts(self) -> None:
         """Move a shared expert's gate, up and product directly behind the routed ones."""
         index = 0
-        while index + 5 < len(self.run):
+        while index < len(self.run):
             if self.run[index].operation == "mul_mat_id":
                 index += self._pair_at(index)
             index += 1
@@ -105,14 +105,12 @@ class _Fusion:
         """Length of an expert selection starting here, 0 if there is none."""
         run = self.run
         pattern = router_pattern(run, start)
+        if not pattern:
+            return 0
         length = len(pattern)
-        # Two results leave the kernel: the chosen experts and their weights.
-        if not length or start + length > len(run):
-            return 0
         nodes = run[start : start + length]
+        # Two results leave the kernel: the chosen experts and their weights.
         chosen = nodes[pattern.index("argsort") + 1]
-        if tuple(node.operation for node in nodes) != pattern:
-            return 0
         if not self._is_closed(nodes, (chosen, nodes[-1])) or not is_router(chosen):
             return 0
         if start + length < len(run):

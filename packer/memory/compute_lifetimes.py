@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from packer.memory.compute_allocator import GIVE, LOOK, TAKE, TRIM, Step
 from packer.memory.compute_extent import Size, terms_of
-from packer.memory.compute_tensor import GraphTensor
+from packer.memory.compute_tensor import NO_BLOCK, GraphTensor
 
 # ggml_op_can_inplace(): the result may take over an operand's memory.
 _IN_PLACE = frozenset(
@@ -14,7 +14,6 @@ _IN_PLACE = frozenset(
         "log", "unary", "rope", "rms_norm", "clamp", "soft_max",
     }
 )  # fmt: skip
-_NO_BLOCK = -1
 
 SizeOf = Callable[[GraphTensor, int], int]
 
@@ -99,8 +98,7 @@ class _Walk:
     def _look_at(self, node: GraphTensor) -> None:
         """Where a watched tensor is, in the script of every backend."""
         for backend, script in enumerate(self._scripts):
-            is_here = node.block != _NO_BLOCK and node.backend == backend
-            script.append((LOOK, node.block if is_here else _NO_BLOCK, 0, 0))
+            script.append((LOOK, node.block if node.backend == backend else NO_BLOCK, 0, 0))
 
     def _number(self, tensor: GraphTensor, backend: int) -> int:
         """Number of the size a backend needs for a tensor, remembered: it is asked twice."""

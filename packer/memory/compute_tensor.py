@@ -16,6 +16,9 @@ VIEW_OPERATIONS = frozenset({"view", "reshape", "permute", "transpose"})
 
 UNASSIGNED = -1
 
+NO_BLOCK = -1
+"""Number of the memory of a tensor that has none."""
+
 PRECISE = "precise"
 """Variant of a product with experts whose operand must stay in f32: cards cannot do that."""
 
@@ -34,7 +37,7 @@ class GraphTensor:
         pin: Backend that the context forces on it.
         backend: Backend it was assigned to.
         uses, views: Operands and views of it that are still to come.
-        block: Number of its memory in its backend's buffer; -1 while it has none.
+        block: Number of its memory in its backend's buffer; ``NO_BLOCK`` while it has none.
         is_owned: Whether the allocator holds memory for it now.
     """
 
@@ -82,7 +85,7 @@ class GraphTensor:
         self.backend = UNASSIGNED
         self.is_input = self.is_output = self.is_weight = self.is_owned = False
         self.uses = self.views = 0
-        self.block = -1
+        self.block = NO_BLOCK
         self.name = ""
 
     @property

@@ -49,7 +49,7 @@ def check_graph_size(
     if not is_known(sizes.architecture, is_nextn=context.is_nextn):
         return
     limit = max(_FEWEST_NODES, _NODES_PER_TENSOR * len(model.tensors))
-    table = _TABLES[bisect_left(_TABLES, limit)]
+    room = table_size(limit)
     key = (
         context.streams > 1,
         context.type_k.is_quantized,
@@ -64,15 +64,20 @@ def check_graph_size(
         graph = ModelGraph(model, sizes, made, single_batch(context))
         build_graph(graph)
         known[key] = len(graph.graph.nodes) + len(graph.graph.leaves)
-    if known[key] > table:
+    if known[key] > room:
         raise InvalidInput(
             Problem(
                 code="P0515",
-                title=f"llama.cpp aborts: the graph has {known[key]} tensors, room is for {table}",
+                title=f"llama.cpp aborts: the graph has {known[key]} tensors, room is for {room}",
                 why="a quantized cache in several streams needs more operations than it reserves",
                 help="use --kv-unified, or --cache-type-v f16",
             )
         )
+
+
+def table_size(fewest: int) -> int:
+    """Places in the scheduler's table that is asked for so many."""
+    return _TABLES[bisect_left(_TABLES, fewest)]
 
 
 @derived_once

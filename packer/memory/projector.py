@@ -1,7 +1,5 @@
 """Multimodal projector: a vision or audio encoder on the first card."""
 
-from math import isqrt
-
 from packer.domain.basis import Basis
 from packer.domain.model import ModelFile
 from packer.errors import InvalidModelFile, Location, Problem
@@ -59,7 +57,7 @@ def projector_part(projector: ModelFile, *, is_on_card: bool) -> Part:
 def _patches(projector: ModelFile) -> tuple[int, int]:
     """Patches of the usual and of the largest picture."""
     patch = max(_number(projector, "vision.patch_size", 14), 1)
-    side = _number(projector, "vision.image_size", isqrt(_FEWEST_PATCHES) * patch)
+    side = _number(projector, "vision.image_size", 0)
     usual = max((side // patch) ** 2, _FEWEST_PATCHES)
     limit = _number(projector, "vision.image_max_pixels", 0) // patch**2
     return usual, max(usual, limit or min(_MOST_PATCHES, 4 * usual))

@@ -1,13 +1,13 @@
 """Record what the wheel's llama.cpp builds: ``python -m tests.llamacpp.record_graphs``.
 
-Writes tests/data/memory/graphs.json.xz: for a tiny model of every architecture and some command
-lines, the graph of the largest batch and of one token per slot, line by line. Where ours differs,
-for the wheel is newer than the build whose bytes ours equals, the difference stands beside it.
+Writes tests/data/memory/graphs.json.xz: for a tiny model of every architecture, its variants and
+some command lines, the graph of the largest batch and of one token per slot, line by line. Where
+ours differs, for the wheel is newer than the build whose bytes ours equals, the difference stands
+beside it.
 """
 
 import json
 import lzma
-import struct
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
@@ -25,11 +25,12 @@ from tests.graph_facts import (
     their_lines,
     without_scales,
 )
+from tests.graph_variants import NOT_A_MODEL, recorded_content, recorded_model, tiny_base, variants
 from tests.llamacpp.oracle import Oracle
-from tests.memory_truth import rows, tiny_content, tiny_or_catalogue_model
+from tests.llamacpp.tiny_header import write_tiny
+from tests.memory_truth import rows, tiny_model
 from tests.sparse_models import write_sparse_model
 
-_ALIGNMENT = 32
 _CONTEXTS = (
     "-c 1536 -np 3 -b 96 -ub 48 -fa on",
     "-c 1024 -np 2 --kv-unified -b 64 -ub 64 -ctk q8_0 -fa off",
@@ -59,8 +60,6 @@ _DRAFTING = {
 }
 """Files of which the context of the nextn blocks is recorded."""
 _EMBEDDED_TOO = {"llama-dense.gguf", "qwen3-dense.gguf", "gpt-oss-moe.gguf"}
-# llama.cpp loads experts in a Refact file, but its graph has no place for them.
-_NOT_A_MODEL = "refact-moe.gguf"
 
 
 def main() -> None:
@@ -74,12 +73,12 @@ def main() -> None:
 
 def _names() -> list[str]:
     found = {row["cmd"].split()[2] for row in rows("truth_architectures")}
-    return [*sorted(found - {_NOT_A_MODEL}), *_OF_CATALOGUE, *sorted(_DRAFTING)]
+    return [*sorted(found - {NOT_A_MODEL}), *_OF_CATALOGUE, *sorted(_DRAFTING), *variants()]
 
 
 def recorded(oracle: Oracle, folder: Path, name: str) -> list[dict[str, Any]]:
     """Graphs of one model; without scales where ours differs with them."""
-    model = tiny_or_catalogue_model(name)
+    model = recorded_model(name)
     whole = list(_graphs(oracle, folder, name, model))
     if not any(one["differs"] for one in whole):
         return whole
@@ -88,11 +87,11 @@ def recorded(oracle: Oracle, folder: Path, name: str) -> list[dict[str, Any]]:
 
 def _graphs(oracle: Oracle, folder: Path, name: str, model: ModelFile) -> Iterator[dict[str, Any]]:
     path = folder / name
-    content = tiny_content(name)
+    content = recorded_content(name)
     if content is None:
         write_sparse_model(path, model)
     else:
-        _write_tiny(path, content, model)
+        write_tiny(path, content, tiny_model(tiny_base(name)), model)
     for context in _contexts(name, model):
         command = f"llama-server -m {name} {context} --no-repack --load-mode none"
         ours = Asked(model, command, is_nextn=name in _DRAFTING)
@@ -106,7 +105,7 @@ def _graphs(oracle: Oracle, folder: Path, name: str, model: ModelFile) -> Iterat
             theirs = their_lines(model, found)
             yield {
                 "model": name,
-                "has_scales": model is tiny_or_catalogue_model(name),
+                "has_scales": model is recorded_model(name),
                 "is_nextn": ours.is_nextn,
                 "command": command,
                 "batch": [batch.tokens, batch.sequences, batch.outputs],
@@ -120,7 +119,9 @@ def _contexts(name: str, model: ModelFile) -> list[str]:
     if name in _DRAFTING:
         # A draft's cache has types of its own, which the other contexts do not name.
         return [f"{_CONTEXTS[place]} --spec-type draft-mtp" for place in (0, 3)]
-    most = 2 if tiny_content(name) is None else 4
+    if name in variants():
+        return list(_CONTEXTS[:1])
+    most = 2 if recorded_content(name) is None else 4
     contexts = [*_CONTEXTS[:most], *(_EMBEDDINGS[:most] if name in _embedding_models() else ())]
     if read_hyperparameters(model).rules.has_rollback:
         contexts.append(_ROLLING_BACK)
@@ -132,26 +133,6 @@ def _embedding_models() -> set[str]:
     """Files whose graphs are asked for embeddings too."""
     asked = (*rows("truth_architectures"), *rows("truth_catalogue"))
     return {r["cmd"].split()[2] for r in asked if "--embedding" in r["cmd"]} | _EMBEDDED_TOO
-
-
-def _write_tiny(path: Path, content: bytes, model: ModelFile) -> None:
-    """A file with this header, tensors that the model lacks left out, over a hole for the data."""
-    first = _string(model.tensors[0].name)
-    count = struct.pack("<Q", len(model.tensors))
-    head, offset = content[:8] + count + content[16 : content.index(first)], 0
-    for tensor in model.tensors:
-        shape = tensor.shape
-        head += _string(tensor.name) + struct.pack(f"<I{len(shape)}Q", len(shape), *shape)
-        head += struct.pack("<IQ", tensor.type.ggml_id, offset)
-        offset += tensor.data_bytes + -tensor.data_bytes % _ALIGNMENT
-    head += bytes(-len(head) % _ALIGNMENT)
-    with path.open("wb") as file:
-        file.write(head)
-        file.truncate(len(head) + offset)
-
-
-def _string(text: str) -> bytes:
-    return struct.pack("<Q", len(text.encode())) + text.encode()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from packer.memory.compute_graphs.model_graph import ModelGraph
+from packer.memory.compute_graphs.quirks import SCALED_SHARES
 from packer.memory.compute_tensor import F32, I32, PRECISE, GraphTensor
 
 
@@ -61,7 +62,7 @@ def routing(
     return Routing(
         gate=gate or _GATES.get(graph.whole("expert_gating_func"), default_gate),
         is_normalized=normalized if is_normalized is None else is_normalized,
-        scale=graph.number("expert_weights_scale"),
+        scale=graph.number("expert_weights_scale") if name in SCALED_SHARES else 0.0,
         activation=activation,
         groups=graph.whole("expert_group_count"),
         groups_used=graph.whole("expert_group_used_count"),

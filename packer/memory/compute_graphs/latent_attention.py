@@ -122,7 +122,7 @@ def attend_compressed(
     values = graph.view(keys, (value.shape[0], *keys.shape[1:]), keys.layout[1:])
     expansion = graph.need(layer, "attn_v_b")
     result = attention.scores(layer, query, keys, values, mask, expansion=expansion)
-    return graph.linear(layer, "attn_output", result, has_bias=False) if projects else result
+    return graph.linear(layer, "attn_output", result) if projects else result
 
 
 def _expanded_parts(

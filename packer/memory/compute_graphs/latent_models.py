@@ -16,6 +16,9 @@ from packer.memory.compute_graphs.latent_attention import (
 from packer.memory.compute_graphs.model_graph import ModelGraph
 from packer.memory.compute_tensor import F32, GraphTensor
 
+_BY_SOFT_MAX = frozenset({"deepseek2", "mistral4"})
+_FLASH_BLOCKS, _FLASH_VOCABULARY = (47, 48), 154880
+
 
 def deepseek2(graph: ModelGraph) -> None:
     """Latent attention, experts with a shared one."""
@@ -90,9 +93,19 @@ def mixed_feed_forward(graph: ModelGraph, normed: GraphTensor, layer: int) -> Gr
     """Dense network in the first blocks, experts with a shared one behind them."""
     if not graph.has(layer, "ffn_gate_inp"):
         return graph.feed_forward(normed, layer)
-    gate = "sigmoid" if graph.whole("expert_gating_func", 2) == 2 else ""
-    mixed = mix_experts(graph, normed, layer, routing(graph, gate=gate))
+    how = routing(graph, default_gate=_default_gate(graph))
+    mixed = mix_experts(graph, normed, layer, how)
     return graph.add(mixed, graph.feed_forward(normed, layer, suffix="_shexp"))
+
+
+def _default_gate(graph: ModelGraph) -> str:
+    """Gate where the file says nothing: early files of DeepSeek 2 and of GLM 4.7 Flash do not.
+
+    Source: llama.cpp b11434, src/models/deepseek2.cpp and glm4-moe.cpp, load_arch_hparams().
+    """
+    sizes = graph.sizes
+    is_flash = sizes.trunk_count in _FLASH_BLOCKS and sizes.vocabulary == _FLASH_VOCABULARY
+    return "soft_max" if sizes.architecture in _BY_SOFT_MAX and not is_flash else "sigmoid"
 
 
 def minicpm3(graph: ModelGraph) -> None:

@@ -49,7 +49,7 @@ def _gemma4_feed_forward(graph: ModelGraph, hidden: GraphTensor, layer: int) -> 
     scores = graph.scale(graph.same("rms_norm", hidden))
     scores = graph.mul(scores, graph.need(layer, "ffn_gate_inp", "scale"))
     logits = graph.mul_mat(graph.need(layer, "ffn_gate_inp"), scores)
-    how = replace(routing(graph, gate="soft_max", is_normalized=True), activation="gelu", scale=1.0)
+    how = replace(routing(graph, gate="soft_max", is_normalized=True), activation="gelu")
     mixed = mix_experts(graph, rows, layer, how, logits=logits)
     return graph.add(dense, graph.norm(mixed, layer, "post_ffw_norm_2"))
 

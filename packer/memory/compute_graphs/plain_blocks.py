@@ -158,7 +158,7 @@ class PlainBlocks:
         graph, heads = self._graph, self._graph.sizes.heads[layer]
         gate = graph.linear(layer, "attn_gate", normed)
         gate = graph.unary(self._how.attention_gate, gate)
-        if gate.shape[0] == heads and result.shape[0] != heads:
+        if gate.shape[0] == heads:
             width, tokens = result.shape[:2]
             cut = graph.reshape(result, width // heads, heads, tokens)
             result = graph.mul(cut, graph.reshape(gate, 1, heads, tokens))

@@ -44,6 +44,14 @@ LIMITED_AT_ONCE = frozenset({"maple"})
 """Architectures whose gated activation has limits, in one operation."""
 LIMITED = LIMITED_AT_ONCE | {"bailingmoe3"}
 """Architectures whose gated activation has limits."""
+SCALED_SHARES = frozenset(
+    {
+        "afmoe", "bailingmoe", "bailingmoe2", "bailingmoe3", "cohere2moe", "deepseek", "deepseek2",
+        "deepseek32", "dots1", "exaone-moe", "glm-dsa", "glm4moe", "hy_v3", "kimi-k3",
+        "kimi-linear", "laguna", "minimax-m3", "mistral4", "nemotron_h_moe",
+    }
+)  # fmt: skip
+"""Architectures that read the factor on their experts' shares, if the file has one."""
 UNBIASED_LOGITS = frozenset({"dream", "qwen2vl"})
 """Architectures that leave out the bias of the output matrix."""
 WITHOUT_ROPE_FACTORS = frozenset({"cogvlm", "falcon-h1", "llada", "pangu-embedded"})

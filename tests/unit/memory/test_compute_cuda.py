@@ -317,6 +317,10 @@ def with_strides(found: GraphTensor, *strides: int) -> GraphTensor:
         ("rope", with_strides(tensor("f32", 8, 4, 2, 3), 4, 64, 512, 1024), True),
         ("rope", with_strides(tensor("f32", 8, 4, 2, 3), 4, 64, 512, 4096), False),
         ("rope", with_strides(tensor("f32", 8, 4, 2), 8, 64, 512, 1024), False),
+        # Smaller strides behind larger ones: dimensions exchanged.
+        ("rope", with_strides(tensor("f32", 8, 4, 2, 3), 4, 192, 768, 64), False),
+        ("glu", with_strides(tensor("f32", 8, 4, 2, 3), 4, 64, 768, 256), False),
+        ("glu", with_strides(tensor("f32", 8, 4, 2), 4, 128, 64, 256), False),
         ("repeat", tensor("f16", 8), True),
         ("repeat", tensor("bf16", 8), False),
     ],

@@ -118,6 +118,14 @@ def test_one_size_is_above_another_for_all_values_or_only_some() -> None:
     assert terms_of(one * 0) == {}
 
 
+def test_no_size_is_below_itself() -> None:
+    symbols = Symbols((5, 7, 11))
+    one, same = symbols.extent(0) + 3, symbols.extent(0) + 3
+    assert not symbols.is_below(one, same)
+    assert [one < same, one > same, one <= same, one >= same] == [False, False, True, True]
+    assert symbols.answers == {}
+
+
 def test_products_of_sums_have_a_term_for_each_product() -> None:
     symbols = Symbols((3, 5))
     one, two = symbols.extent(0), symbols.extent(1)

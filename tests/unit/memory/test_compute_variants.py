@@ -14,6 +14,7 @@ from packer.memory.compute_graphs.context import Batch
 from packer.memory.compute_graphs.decoders import in_heads, project, project_flat
 from packer.memory.compute_graphs.experts import routing
 from packer.memory.compute_graphs.model_graph import ModelGraph
+from packer.memory.compute_graphs.recurrent_state import RecurrentStates
 from packer.memory.compute_peaks import Occasion, Reservation, ReservedPeaks
 from packer.memory.hyperparameters import read_hyperparameters
 from packer.memory.layer_split import HOST, Layout, model_layout
@@ -32,6 +33,34 @@ def unbuilt(made: MadeUp) -> ModelGraph:
     layout = model_layout(sizes.block_count, OPTIONS, ())
     asked = graph_context(model, context, layout, OPTIONS, has_flash_attention=True)
     return ModelGraph(model, sizes, asked, Batch(8, 1, 8))
+
+
+@pytest.mark.parametrize(
+    ("tokens", "offloaded", "pin"),
+    [(31, 2, 1), (32, 2, -1), (33, 2, -1), (31, 5, 0), (32, 5, 0), (512, 5, 0)],
+)
+def test_norms_are_held_in_small_batches_or_where_all_layers_are_on_cards(
+    tokens: int, offloaded: int, pin: int
+) -> None:
+    """Source: llama.cpp b11434, src/llama-context.cpp, graph_get_cb()."""
+    made = MadeUp()
+    context = resolve_context(made.sizes(), OPTIONS)
+    devices = (0,) * 5 if offloaded == 5 else (HOST, HOST, HOST, 0, 0)
+    layout = Layout((0,), devices, offloaded)
+    asked = graph_context(made.file(), context, layout, OPTIONS, has_flash_attention=True)
+    graph = ModelGraph(made.file(), made.sizes(), asked, Batch(tokens, 1, 1))
+    product = graph.norm(graph.empty(256, tokens), 0, "attn_norm")
+    assert product.operation == "mul"
+    assert product.sources[0].pin == pin
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2, 3, 4])
+def test_a_state_is_kept_for_every_token_that_may_be_taken_back(depth: int) -> None:
+    graph = unbuilt(MadeUp())
+    graph.context = replace(graph.context, rollback_depth=depth, states=3)
+    states = RecurrentStates(graph)
+    assert states.depth == depth + 1
+    assert states.memory(0, 64).shape == (64, 3 * (depth + 1), 1, 1)
 
 
 JOINED = (Tensor("blk.0.attn_qkv.weight", (256, 512), F16),)

@@ -176,6 +176,13 @@ def test_keys_are_not_compressed_unless_the_file_says_so() -> None:
     assert (MadeUp().sizes().kv_lora_rank, MadeUp("deepseek2").sizes().kv_lora_rank) == (0, 0)
 
 
+@pytest.mark.parametrize(("key", "value"), [(0, 0), (192, 0), (0, 128), (192, 128)])
+def test_latent_heads_have_keys_and_values(key: int, value: int) -> None:
+    said = {"attention.key_length_mla": key, "attention.value_length_mla": value}
+    for keys in (said, {name: length for name, length in said.items() if length}):
+        assert MadeUp("deepseek2", keys=keys).sizes().is_mla is (key > 0 and value > 0)
+
+
 def test_bands() -> None:
     assert Part.exact(5) == Part(5, 5, 5, Basis.EXACT)
     assert Part.scaled(5, 0.5, 1.5, Basis.ESTIMATED) == Part(5, 2, 8, Basis.ESTIMATED)

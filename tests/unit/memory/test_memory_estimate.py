@@ -16,6 +16,7 @@ from packer.domain.server_options import (
 )
 from packer.errors import InvalidInput, InvalidModelFile, UnsupportedModel
 from packer.memory.estimate import estimate_memory
+from packer.memory.graph_size import table_size
 from packer.memory.projector import projector_part
 from packer.memory.result import Card, MemoryEstimate
 from packer.units import GIB, MIB
@@ -285,10 +286,32 @@ def test_nothing_is_noted_about_a_plain_command_line() -> None:
     assert estimate(load_mode="none").notes == ()
 
 
-def test_a_missing_tensor_is_named() -> None:
+@pytest.mark.parametrize(("origin", "named"), [("/models/x.gguf", "/models/x.gguf"), ("", "x")])
+def test_a_missing_tensor_is_named(origin: str, named: str) -> None:
     tensors = tuple(t for t in MODEL.tensors if t.name != "blk.2.attn_q.weight")
-    with pytest.raises(InvalidModelFile, match=r"P0514.*blk\.2\.attn_q\.weight"):
-        estimate(model=replace(MODEL, tensors=tensors))
+    model = replace(MODEL, tensors=tensors, name="x", origin=origin)
+    with pytest.raises(InvalidModelFile, match=r"P0514.*blk\.2\.attn_q\.weight") as refused:
+        estimate(model=model)
+    (problem,) = refused.value.problems
+    assert problem.where is not None
+    assert problem.where.file == named
+
+
+@pytest.mark.parametrize(
+    ("fewest", "places"),
+    [
+        (1024, 1031), (1031, 1031), (1032, 2053), (2053, 2053), (2054, 4099), (4099, 4099),
+        (4100, 8209), (8209, 8209), (8210, 16411), (16411, 16411), (16412, 32771), (32771, 32771),
+        (32772, 65537),
+    ],
+)  # fmt: skip
+def test_tables_are_the_next_primes_after_powers_of_two(fewest: int, places: int) -> None:
+    assert table_size(fewest) == places
+
+
+def test_without_a_draft_the_host_holds_nothing_for_one() -> None:
+    host = estimate().host
+    assert host.draft_weights_bytes == host.draft_context_bytes == host.draft_compute_bytes == 0
 
 
 @pytest.mark.parametrize(

@@ -176,6 +176,12 @@ MAMBA = MadeUp(
         ("blk.0.ssm_a", (1, 100), "f32", False),
         ("blk.0.ssm_a", (16, 512), "f32", True),
         ("blk.0.ssm_a", (32, 512), "f32", False),
+        # Biases of experts are added by their own operation; others and the experts are not.
+        ("blk.0.ffn_up_exps.bias", (512, 8), "bf16", True),
+        ("blk.0.ffn_up_exps.weight", (256, 512, 8), "q4_K", True),
+        ("blk.0.ffn_up_exps.weight", (256, 512, 8), "tq1_0", False),
+        ("blk.0.ffn_up.bias", (512,), "f16", True),
+        ("blk.0.ffn_up.bias", (512,), "bf16", False),
         ("blk.0.nextn.embed_tokens.weight", (256, 1000), "q4_K", True),
         ("blk.0.nextn.embed_tokens.weight", (256, 1000), "nvfp4", False),
         ("blk.0.nextn.embed_tokens.weight", (320, 1000), "mxfp4", False),
