@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packer.api.model_headers import Models, is_local
+from packer.domain.llama_build import MEASURED_BUILD
 from packer.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def ask_oracle(
     *,
     models: str | Path = ".",
     environment: Mapping[str, str] | None = None,
-    build: str = "b11434",
+    build: str = MEASURED_BUILD,
 ) -> "OracleComparison":
     """What an installed llama.cpp plans for a command line, and what we say of the same one.
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from packer.api.cards import NamedCards, cards_by_name, check_count, read_gpus
 from packer.api.model_headers import Models
 from packer.api.process_speed import ServerEstimate, SpeedQuestion, with_speed
+from packer.domain.llama_build import MEASURED_BUILD
 from packer.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
     from packer.api.measurements import Calibration
     from packer.memory.result import Card, MemoryEstimate
 
-DEFAULT_BUILD = "b11434"
 
 
 def estimate_server(
@@ -25,7 +25,7 @@ def estimate_server(
     *,
     models: str | Path = ".",
     environment: Mapping[str, str] | None = None,
-    build: str = DEFAULT_BUILD,
+    build: str = MEASURED_BUILD,
     host_bytes: int | None = None,
     calibration: "Calibration | None" = None,
     notes: Sequence[str] = (),
@@ -81,7 +81,7 @@ def estimate_process(
     *,
     models: str | Path = ".",
     environment: Mapping[str, str] | None = None,
-    build: str = DEFAULT_BUILD,
+    build: str = MEASURED_BUILD,
     host_bytes: int | None = None,
     calibration: "Calibration | None" = None,
 ) -> "MemoryEstimate":
@@ -119,7 +119,7 @@ def estimate_command(
     gpus: "str | Sequence[Card | str | int]" = "",
     models: str | Path = ".",
     environment: Mapping[str, str] | None = None,
-    build: str = DEFAULT_BUILD,
+    build: str = MEASURED_BUILD,
     calibration: "Calibration | None" = None,
     depth: int | None = None,
     slots: int | None = None,
@@ -176,7 +176,7 @@ def estimate_batch(
     text: str,
     *,
     models: str | Path = ".",
-    build: str = DEFAULT_BUILD,
+    build: str = MEASURED_BUILD,
     file: str = "batch",
     host_bytes: int | None = None,
     calibration: "Calibration | None" = None,

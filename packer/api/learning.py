@@ -37,7 +37,7 @@ def _of_fleet(
     measured: "tuple[SpeedCalibration, ...]", products: "list[GpuProduct]", inputs: Input
 ) -> "Iterator[SpeedCalibration]":
     """Factors of this fleet's models on this inventory's products with this build."""
-    from packer.performance.learnt import is_same_build
+    from packer.domain.llama_build import is_same_build
 
     build = inputs.fleet.server_image.build
     names = {product.name for product in products}

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from packer.domain.llama_build import build_number
+
 PROGRAMS = ("llama-server", "llama-fit-params")
 
 
@@ -61,15 +63,10 @@ def known_builds() -> tuple[str, ...]:
 
 def nearest_build(build: str) -> str:
     """The known build closest to ``build``; the newest if that names no number."""
-    number = _number(build)
+    number = build_number(build)
     if number is None:
         return known_builds()[-1]
-    return min(known_builds(), key=lambda known: abs((_number(known) or 0) - number))
-
-
-def _number(build: str) -> int | None:
-    match = re.fullmatch(r"b?(\d{1,9})", build)
-    return int(match[1]) if match else None
+    return min(known_builds(), key=lambda known: abs((build_number(known) or 0) - number))
 
 
 @cache

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import cache
 
+from packer.domain.llama_build import build_number
 from packer.domain.model import ModelFile
 from packer.domain.server_options import ServerOptions
 from packer.memory.compute_graphs.context import Batch, GraphContext
@@ -17,7 +18,6 @@ from packer.memory.resolution import ResolvedContext, pad
 from packer.memory.tensor_override import overridden_device, tensor_overrides
 from packer.memory.weights import placed_tensors
 
-_BUILD = re.compile(r"b(\d+)")
 _FIRST_BUILD_WITH_FEWER_OUTPUTS = 9500
 _EMPTY = 256
 _EMBEDDING = "token_embd.weight"
@@ -39,8 +39,8 @@ def _reserves_every_output(build: str) -> bool:
 
     Source: llama.cpp pull request 23861 ended that in June 2026, some builds before b9500.
     """
-    match = _BUILD.fullmatch(build)
-    return match is not None and int(match[1]) < _FIRST_BUILD_WITH_FEWER_OUTPUTS
+    number = build_number(build)
+    return number is not None and number < _FIRST_BUILD_WITH_FEWER_OUTPUTS
 
 
 def single_batch(context: ResolvedContext) -> Batch:

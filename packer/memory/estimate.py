@@ -4,6 +4,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from packer.domain.basis import Basis
+from packer.domain.llama_build import MEASURED_BUILD
 from packer.domain.model import ModelFile
 from packer.domain.server_options import ServerOptions
 from packer.memory.draft_model import (
@@ -29,6 +31,7 @@ from packer.memory.result import Card, DeviceEstimate, HostEstimate, MemoryEstim
 from packer.memory.tensor_override import tensor_overrides
 
 _MOST_PROCESSES = 1024
+_LIMITS_AND_GUESSES = dict.fromkeys(("prompt_cache", "checkpoint", "process"), Basis.ESTIMATED)
 
 
 def estimate_memory(
@@ -39,7 +42,7 @@ def estimate_memory(
     draft: ModelFile | None = None,
     projector: ModelFile | None = None,
     loras: Sequence[ModelFile] = (),
-    build: str = "b11434",
+    build: str = MEASURED_BUILD,
     host_allocatable_bytes: int | None = None,
 ) -> MemoryEstimate:
     """Bytes one llama-server process takes on every card and on the host.
@@ -80,7 +83,9 @@ def estimate_memory(
         flash_attention=process.target.has_flash_attention,
         fits=fits,
         build=build,
-        notes=estimate_notes(process.sizes, process.context, options, process.target, len(loras)),
+        notes=estimate_notes(
+            process.sizes, process.context, options, process.target, len(loras), build
+        ),
     )
 
 
@@ -264,4 +269,17 @@ def _host(process: _Process) -> HostEstimate:
         prompt_cache_bytes=prompt_cache_bytes(options, context, sum(target.cache.values())),
         checkpoint_bytes=checkpoint_bytes(process.sizes, context, options, second),
         process_bytes=host_process_overhead(process.card_count) + growth,
+        basis={**_LIMITS_AND_GUESSES, **_host_basis(process)},
     )
+
+
+def _host_basis(process: _Process) -> dict[str, Basis]:
+    """How far parts on the host can be trusted that are not the same for every process."""
+    found = {
+        "weights": process.model.basis,
+        "compute": process.target.compute.host.basis,
+    }
+    if process.second is not None and process.drafting is not None:
+        found["draft_weights"] = process.second.model.basis
+        found["draft_compute"] = process.drafting.compute.host.basis
+    return found

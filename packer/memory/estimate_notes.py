@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from packer.domain.llama_build import MEASURED_BUILD, is_same_build
 from packer.domain.server_options import FlashAttention, ServerOptions
 from packer.memory.compute_buffer import may_repack
 from packer.memory.hyperparameters import HyperParameters
@@ -16,13 +17,23 @@ def estimate_notes(
     options: ServerOptions,
     target: ContextMemory,
     lora_count: int,
+    build: str,
 ) -> tuple[str, ...]:
     """Fall-backs, things llama.cpp does unasked, and parts that are not modelled."""
     return (
         *options.notes,
+        *_build_notes(build),
         *_context_notes(sizes, context, options, target),
         *_host_notes(options, target, lora_count),
     )
+
+
+def _build_notes(build: str) -> Iterator[str]:
+    if not is_same_build(build, MEASURED_BUILD):
+        yield (
+            f"compute buffers were measured on llama.cpp {MEASURED_BUILD}: those of {build} are "
+            "estimated"
+        )
 
 
 def _context_notes(

@@ -67,7 +67,12 @@ class DeviceEstimate:
 
 @dataclass(frozen=True)
 class HostEstimate:
-    """Bytes one process takes of the node's memory."""
+    """Bytes one process takes of the node's memory.
+
+    Attributes:
+        basis: Part → how far its figure can be trusted; exact where none is named. Prompt cache and
+            checkpoints are limits a server may reach.
+    """
 
     weights_bytes: int
     context_bytes: int
@@ -79,6 +84,7 @@ class HostEstimate:
     prompt_cache_bytes: int
     checkpoint_bytes: int
     process_bytes: int
+    basis: Mapping[str, Basis] = field(default_factory=dict)
 
     @property
     def total_bytes(self) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from packer.domain.gpu import MeasuredProcess
+from packer.domain.llama_build import is_same_build
 from packer.domain.model import ModelFile
 from packer.performance.calibration import Calibration
 
@@ -31,8 +32,3 @@ class Learnt:
 
     def _about(self, gpu: str, model: ModelFile) -> Iterator[Calibration]:
         return (one for one in self.speeds if (one.gpu, one.model) == (gpu, model.fingerprint))
-
-
-def is_same_build(one: str, other: str) -> bool:
-    """Whether two names are of one llama.cpp build: ``b11434`` and ``11434`` are."""
-    return one.removeprefix("b") == other.removeprefix("b")

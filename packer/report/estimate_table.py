@@ -22,12 +22,6 @@ _TITLES = {
     "checkpoint": "checkpoints",
     "process": "process",
 }
-# Prompt cache and checkpoints are limits a server may reach; the rest of the host is exact.
-_HOST_BASIS = {
-    "prompt_cache": Basis.ESTIMATED,
-    "checkpoint": Basis.ESTIMATED,
-    "process": Basis.ESTIMATED,
-}
 
 
 def estimate_table(
@@ -68,7 +62,7 @@ def _device_cell(device: DeviceEstimate, part: str) -> str:
 
 def _host_cell(host: HostEstimate, part: str) -> str:
     size: int = getattr(host, f"{part}_bytes", 0)
-    return _cell(size, _HOST_BASIS.get(part, Basis.EXACT))
+    return _cell(size, host.basis.get(part, Basis.EXACT))
 
 
 def _cell(size: int, basis: Basis) -> str:

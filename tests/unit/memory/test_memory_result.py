@@ -9,7 +9,7 @@ from tests.memory_models import MadeUp, cards
 
 
 def test_every_part_of_the_host_is_counted_once() -> None:
-    names = [one.name for one in fields(HostEstimate)]
+    names = [one.name for one in fields(HostEstimate) if one.name.endswith("_bytes")]
     parts = {name: 2**place for place, name in enumerate(names)}
     assert HostEstimate(**parts).total_bytes == 2 ** len(names) - 1
 

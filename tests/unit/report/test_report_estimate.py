@@ -16,7 +16,8 @@ from packer.report.estimate_document import (
 from packer.report.estimate_table import estimate_table
 from packer.units import GIB
 
-HOST = HostEstimate(*(2**index for index in range(10)))
+LIMITS = dict.fromkeys(("prompt_cache", "process"), Basis.ESTIMATED)
+HOST = HostEstimate(*(2**index for index in range(10)), basis=LIMITS)
 BASIS = dict.fromkeys(DEVICE_PARTS, Basis.EXACT) | {"process": Basis.ESTIMATED}
 CARD = DeviceEstimate(
     name="L40S",
@@ -56,6 +57,9 @@ def test_every_part_is_in_the_document_under_its_own_key() -> None:
     assert (card["low_bytes"], card["high_bytes"]) == (35 * GIB, 37 * GIB)
     assert card["basis"]["process"] == "estimated"
     assert type(card["basis"]["weights"]) is str
+    basis = document["host"]["basis"]
+    assert (basis["prompt_cache"], basis["output"]) == ("estimated", "exact")
+    assert basis.keys() == set(HOST_PARTS)
 
 
 def test_no_part_of_the_result_is_forgotten() -> None:
@@ -63,7 +67,7 @@ def test_no_part_of_the_result_is_forgotten() -> None:
     found = {name for name in DeviceEstimate.__dataclass_fields__ if name.endswith("_bytes")}
     assert found - parts == {"low_bytes", "high_bytes", "allocatable_bytes"}
     host = {f"{part}_bytes" for part in HOST_PARTS}
-    assert host == set(HostEstimate.__dataclass_fields__)
+    assert host == set(HostEstimate.__dataclass_fields__) - {"basis"}
 
 
 def test_the_table_marks_what_is_not_exact() -> None:
