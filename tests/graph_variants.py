@@ -29,6 +29,10 @@ _LIKE_THE_LAST = frozenset(
 _FIXED_EXPERTS = frozenset({"grovemoe"})
 # llama.cpp loads experts in a Refact file, but its graph has no place for them.
 NOT_A_MODEL = "refact-moe.gguf"
+_WITH_NEXTN = (
+    "deepseek2-moe", "deepseek32-moe", "glm-dsa-moe", "glm4moe-moe", "hy_v3-moe", "qwen35-dense",
+    "qwen35moe-moe", "qwen3next-moe",
+)  # fmt: skip
 _SCALES = ("scale", "input_scale")
 
 
@@ -43,6 +47,8 @@ class Variant:
         without: Tensors that are left out, by their name in a block or outside of all.
         with_in_blocks: Tensors that every block has besides.
         vocabulary: Tokens, 0 for as many as in the file.
+        has_nextn: Whether the last block is one for multi-token prediction, like the file's last.
+        owns_head: Whether that has an embedding, a norm and an output matrix of its own.
     """
 
     base: str
@@ -52,6 +58,8 @@ class Variant:
     without: tuple[str, ...] = ()
     with_in_blocks: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     vocabulary: int = 0
+    has_nextn: bool = False
+    owns_head: bool = False
 
     def model(self) -> ModelFile:
         """The model."""
@@ -60,6 +68,9 @@ class Variant:
         count = metadata[f"{name}.block_count"]
         assert isinstance(count, int)
         origins = _origins(name, count, self.blocks or count)
+        if self.has_nextn:
+            origins[-1] = count - 1
+            metadata[f"{name}.nextn_predict_layers"] = 1
         for key, value in metadata.items():
             if isinstance(value, tuple) and len(value) == count and key.startswith(f"{name}."):
                 metadata[key] = tuple(value[origin] for origin in origins)
@@ -94,6 +105,8 @@ class Variant:
                 for end, shape in self.with_in_blocks.items()
             ]
         kept = [one for one in found if _in_block(one) not in self.without]
+        if self.has_nextn:
+            kept += self._nextn(tiny, f"blk.{len(origins) - 1}.nextn.")
         was = tiny.metadata.get(f"{tiny.architecture}.expert_count", 0)
         if not self.experts:
             return kept
@@ -102,6 +115,22 @@ class Variant:
             if one.shape[-1] == was and any(part in one.name for part in _OF_EXPERTS)
             else one
             for one in kept
+        ]
+
+    def _nextn(self, tiny: ModelFile, start: str) -> list[Tensor]:
+        """Tensors of a block for multi-token prediction."""
+        table = next(one for one in tiny.tensors if one.name == "token_embd.weight")
+        width = table.shape[0]
+        shapes = {"eh_proj": (2 * width, width), "enorm": (width,), "hnorm": (width,)}
+        if self.owns_head:
+            shapes |= {
+                "shared_head_norm": (width,),
+                "embed_tokens": table.shape,
+                "shared_head_head": table.shape,
+            }
+        return [
+            Tensor(f"{start}{end}.weight", shape, _F32 if len(shape) == 1 else _F16)
+            for end, shape in shapes.items()
         ]
 
 
@@ -233,6 +262,11 @@ def variants() -> Mapping[str, Variant]:
         "glm4moe-moe+bare.gguf": Variant(
             "glm4moe-moe.gguf", without=("attn_q_norm.weight", "attn_k_norm.weight")
         ),
+        **{
+            f"{base}+{what}.gguf": Variant(_named(base), 4, has_nextn=True, owns_head=what == "own")
+            for base in _WITH_NEXTN
+            for what in ("nextn", "own")
+        },
         **{
             f"{base}-dense+tied.gguf": Variant(f"{base}-dense.gguf", without=("output.weight",))
             for base in ("llama", "qwen3", "gemma3", "gpt2", "mpt", "bloom")

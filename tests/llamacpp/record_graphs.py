@@ -94,7 +94,7 @@ def _graphs(oracle: Oracle, folder: Path, name: str, model: ModelFile) -> Iterat
         write_tiny(path, content, tiny_model(tiny_base(name)), model)
     for context in _contexts(name, model):
         command = f"llama-server -m {name} {context} --no-repack --load-mode none"
-        ours = Asked(model, command, is_nextn=name in _DRAFTING)
+        ours = Asked(model, command, is_nextn=_is_nextn(name))
         batches = ours.batches()
         answer = oracle.graphs(
             command.replace(name, str(path)).split(),
@@ -114,13 +114,19 @@ def _graphs(oracle: Oracle, folder: Path, name: str, model: ModelFile) -> Iterat
             }
 
 
+def _is_nextn(name: str) -> bool:
+    """Whether the context of the nextn blocks is recorded instead of the trunk's."""
+    return name in _DRAFTING or (name in variants() and variants()[name].has_nextn)
+
+
 def _contexts(name: str, model: ModelFile) -> list[str]:
     """What is asked of one file; real models have many blocks: less of them is recorded."""
     if name in _DRAFTING:
         # A draft's cache has types of its own, which the other contexts do not name.
         return [f"{_CONTEXTS[place]} --spec-type draft-mtp" for place in (0, 3)]
     if name in variants():
-        return list(_CONTEXTS[:1])
+        drafts = " --spec-type draft-mtp" if variants()[name].has_nextn else ""
+        return [f"{_CONTEXTS[0]}{drafts}"]
     most = 2 if recorded_content(name) is None else 4
     contexts = [*_CONTEXTS[:most], *(_EMBEDDINGS[:most] if name in _embedding_models() else ())]
     if read_hyperparameters(model).rules.has_rollback:

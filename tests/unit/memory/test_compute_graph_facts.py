@@ -20,6 +20,7 @@ _FLAT_STATES = "llama.cpp looks at several sequences' states as one row; we at a
 DIFFERENT = {
     "bailingmoe3-moe.gguf": _EARLIER_ROWS,
     "cohere2moe-moe.gguf": _EARLIER_ROWS,
+    "deepseek2-moe.gguf": "newer builds leave the queries of its nextn block flat",
     "gemma-4-e2b-Q4_K_M.gguf": "newer builds look the blocks' own embeddings up first",
     "gpt-oss-moe.gguf": _EARLIER_ROWS,
     "granite-dense.gguf": _LATE_PADS,
