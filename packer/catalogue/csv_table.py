@@ -12,6 +12,8 @@ from packer.errors import InvalidInput, Location, Problem
 
 _MOST_ROWS = 2_000_000
 _LARGEST_AMOUNT = 10**9
+MOST_PROBLEMS = 100
+"""Problems shown of one table; reading stops behind them."""
 _UNKNOWN_WORDS = frozenset(["", "nan", "none", "null", "n/a", "unknown"])
 
 
@@ -68,9 +70,9 @@ def check_header(table: Table, known: Sequence[str], needed: Iterable[str]) -> N
     """
     by_key = {column_key(name): name for name in known}
     where = Location(table.file, 1)
-    problems = []
+    problems: list[Problem] = []
     for name in table.header:
-        if column_key(name) not in by_key:
+        if column_key(name) not in by_key and len(problems) < MOST_PROBLEMS:
             near = nearest_names(name, known)
             title = f"unknown column {shortened(name)}"
             problems.append(Problem("P0911", title, where, help=f"did you mean {listed(near)}?"))
@@ -81,6 +83,15 @@ def check_header(table: Table, known: Sequence[str], needed: Iterable[str]) -> N
             problems.append(Problem("P0911", title, where, help=help_))
     if problems:
         raise InvalidInput(problems)
+
+
+def shown_problems(problems: Sequence[Problem], file: str) -> list[Problem]:
+    """As many problems as are shown of one table, and that there may be more."""
+    if len(problems) < MOST_PROBLEMS:
+        return list(problems)
+    why = f"the first {MOST_PROBLEMS} are"
+    more = Problem("P0118", "more problems are not shown", Location(file), why)
+    return [*problems[:MOST_PROBLEMS], more]
 
 
 class RowReader:
@@ -137,7 +148,8 @@ class RowReader:
             value = Decimal(self.text(column))
         except InvalidOperation:
             value = Decimal("NaN")
-        if not value.is_finite() or not is_right(value) or value > _LARGEST_AMOUNT:
+        # The size comes first: 1e99999999 as a whole number would fill the memory.
+        if not value.is_finite() or value > _LARGEST_AMOUNT or not is_right(value):
             help_ = "leave the cell empty where a price is unknown"
             self.refuse(column, f"a plain number is needed, {words}", help_)
             return None

@@ -3,7 +3,7 @@
 import csv
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 from packer.catalogue.mig_slices import mig_slices
@@ -76,8 +76,12 @@ def find_gpu(name: str) -> GpuProduct:
     )
 
 
+@lru_cache(maxsize=4096)
 def gpus_matching(name: str) -> tuple[GpuProduct, ...]:
-    """Every product a name may mean: one if it is clear, all of a family (``H100``), or none."""
+    """Every product a name may mean: one if it is clear, all of a family (``H100``), or none.
+
+    Kept, as the rows of a price list repeat a few names.
+    """
     key = name_key(name)
     exact = _by_name().get(key)
     if exact is not None:

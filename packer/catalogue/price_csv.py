@@ -5,7 +5,13 @@ import io
 from collections.abc import Iterable
 from decimal import Decimal
 
-from packer.catalogue.csv_table import RowReader, check_header, read_table
+from packer.catalogue.csv_table import (
+    MOST_PROBLEMS,
+    RowReader,
+    check_header,
+    read_table,
+    shown_problems,
+)
 from packer.catalogue.gpus import find_gpu, gpus_matching
 from packer.domain.instance_price import InstancePrice
 from packer.domain.price_book import OwnedHardware, PriceBook
@@ -53,13 +59,15 @@ def read_price_csv(text: str, file: str, name: str) -> PriceBook:
     prices: list[InstancePrice] = []
     owned: list[OwnedHardware] = []
     for line, row in table.rows:
+        if len(problems) >= MOST_PROBLEMS:
+            break
         cells = RowReader(row, Location(file, line), problems)
         if cells.is_unknown("pool"):
             prices += _price(cells, name, problems)
         else:
             owned += _owned(cells, problems)
     if problems:
-        raise InvalidInput(problems)
+        raise InvalidInput(shown_problems(problems, file))
     return PriceBook(name, tuple(prices), owned=tuple(owned))
 
 

@@ -10,7 +10,14 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
-from packer.catalogue.csv_table import RowReader, Table, column_key, read_table
+from packer.catalogue.csv_table import (
+    MOST_PROBLEMS,
+    RowReader,
+    Table,
+    column_key,
+    read_table,
+    shown_problems,
+)
 from packer.catalogue.gpus import gpus_matching
 from packer.domain.instance_price import InstancePrice
 from packer.domain.price_book import rounded_price
@@ -66,6 +73,8 @@ def import_prices(
     taken = 0
     stamp = _Stamp(provider, as_of, source or f"{form} catalogue, {file}")
     for line, cells in table.rows:
+        if len(problems) >= MOST_PROBLEMS:
+            break
         row = read(RowReader(cells, Location(file, line), problems), stamp)
         if isinstance(row, str):
             left_out[row] += 1
@@ -74,7 +83,7 @@ def import_prices(
         known = found.get(row.key)
         found[row.key] = row if known is None else _dearest(known, row)
     if problems:
-        raise InvalidInput(problems[:100])
+        raise InvalidInput(shown_problems(problems, file))
     rows = tuple(found.values())
     return ImportedPrices(form, rows, dict(sorted(left_out.items())), taken - len(rows))
 

@@ -13,12 +13,19 @@ from dataclasses import dataclass, field
 
 from packer.units import MIB
 
-_FILE = re.compile(r"loaded meta data with .* from (.+?) \(version ")
+LONGEST_LINE = 8_192
+"""Characters looked at of one line; the longest that counts holds a path of 4,096."""
+
+# No pattern begins inside a word or reaches over what cannot be there: prompts of strangers are
+# logged too, and must not cost more than their length.
+_FILE = re.compile(
+    r"loaded meta data with [0-9]{1,9} key-value pairs and [0-9]{1,9} tensors from (.+?) \(version "
+)
 _BUFFER = re.compile(
-    r"(?P<who>\w+):\s+(?P<device>[\w+]+)\s+(?P<kind>model|KV|RS|compute|output|LoRA) buffer size"
+    r"\b(?P<who>\w+):\s+(?P<device>[\w+]+)\s+(?P<kind>model|KV|RS|compute|output|LoRA) buffer size"
     r"\s*=\s*(?P<mib>[0-9]{1,12}(?:\.[0-9]{1,12})?) MiB"
 )
-_CONTEXT = re.compile(r"constructing llama_context|llama_(?:new|init)_\w*context\w*: n_seq_max")
+_CONTEXT = re.compile(r"constructing llama_context|\bllama_(?:new|init)_\w*context\w*: n_seq_max")
 _COUNT = re.compile(r"\bllama_\w*context\w*: (n_\w+)\s+= ([0-9]{1,18})$")
 _RESERVING = re.compile(r"reserving \.\.\.$")
 _ATTENTION = re.compile(
@@ -26,12 +33,12 @@ _ATTENTION = re.compile(
 )
 _OFFLOADED = re.compile(r"offloaded ([0-9]{1,9})/([0-9]{1,9}) layers to GPU")
 _GPU = re.compile(
-    r"Device (?P<index>[0-9]{1,9}): (?P<name>.+?), compute capability (?P<capability>[0-9.]+),"
+    r"Device (?P<index>[0-9]{1,9}): (?P<name>[^,]+), compute capability (?P<capability>[0-9.]+),"
     r".*?(?:VRAM: (?P<mib>[0-9]{1,12}) MiB)?$"
 )
 _BREAKDOWN = re.compile(
-    r"\|\s+- (?P<device>\w+) \(.*?\)\s*\|\s*(?P<total>[0-9]{1,12}) =\s*(?P<free>[0-9]{1,12}) "
-    r"\+ \(.*?\) \+\s*(?P<unaccounted>-?[0-9]{1,12}) \|"
+    r"\|\s+- (?P<device>\w+) \([^|]*\)\s*\|\s*(?P<total>[0-9]{1,12}) =\s*(?P<free>[0-9]{1,12}) "
+    r"\+ \([^|]*\) \+\s*(?P<unaccounted>-?[0-9]{1,12}) \|"
 )
 _ENABLED = {"enabled": True, "1": True, "true": True, "disabled": False, "0": False, "false": False}
 
@@ -95,7 +102,7 @@ def read_server_log(lines: Iterable[str]) -> ServerLog:
     """Buffers of every model in a log, whatever precedes each line."""
     reader = _Reader()
     for line in lines:
-        reader.read(line.rstrip())
+        reader.read(line[:LONGEST_LINE].rstrip())
     return ServerLog(
         gpus=tuple(reader.gpus.values()),
         models=tuple(reader.models.values()),

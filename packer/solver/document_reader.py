@@ -6,6 +6,8 @@ from typing import Any
 
 from packer.errors import Problem
 
+_MOST_SUGGESTIONS = 100
+"""Problems that get one; a document of another kind altogether would have thousands."""
 LARGEST_INTEGER = 2**44
 """Largest number an instance may hold: sums over a whole fleet still fit 63 bits."""
 
@@ -37,7 +39,8 @@ class DocumentReader:
         return value
 
     def _unknown_key(self, key: str, path: str, known: Sequence[str]) -> None:
-        near = difflib.get_close_matches(key, known, 1)
+        is_shown = len(self.problems) < _MOST_SUGGESTIONS
+        near = difflib.get_close_matches(key[:80], known, 1) if is_shown else []
         self.refuse(
             "P0602",
             f"{path} has an unknown key '{key}'",
@@ -104,7 +107,7 @@ class DocumentReader:
         """One of a few words; the first one stands in for a wrong one."""
         if isinstance(value, str) and value in choices:
             return value
-        near = difflib.get_close_matches(str(value), choices, 1)
+        near = difflib.get_close_matches(str(value)[:80], choices, 1)
         self.refuse(
             "P0603",
             f"{path} is {value!r}",

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from itertools import chain, product
+from itertools import chain, combinations, product
 
 from packer.domain.gpu import GpuProduct
 from packer.domain.rendering import Gateway
@@ -14,7 +14,7 @@ from packer.spec.fleet_groups import group_problems
 from packer.spec.fleet_schema import Defaults, FleetEntry, HeadroomEntry, ServerImageEntry
 from packer.spec.kinds import read_document
 from packer.spec.lookups import Lookups
-from packer.spec.problems import in_file_order, validate
+from packer.spec.problems import MOST_PROBLEMS, in_file_order, validate
 from packer.spec.workload_options import with_defaults
 from packer.spec.workload_reading import WorkloadReader
 
@@ -43,6 +43,7 @@ def read_fleet(
     workloads = [
         one
         for index, workload in enumerate(entry.workloads)
+        if len(problems) <= MOST_PROBLEMS
         for one in reader.workloads(with_defaults(workload, entry.defaults, index, document))
     ]
     if problems:
@@ -88,10 +89,16 @@ def _build(image: ServerImageEntry, document: Document, problems: list[Problem])
 
 
 def _apart(entry: FleetEntry) -> tuple[tuple[str, ...], ...]:
-    """Groups to keep apart: each with every choice of its workloads' bands, which may meet."""
+    """Groups to keep apart; pairs where a member has bands, for those of one workload may meet."""
     names = {workload.name: band_names(workload) for workload in entry.workloads}
-    choices = (product(*(names[name] for name in group)) for group in entry.keep_apart)
-    return tuple(chain.from_iterable(choices))
+    groups: list[tuple[str, ...]] = []
+    for group in entry.keep_apart:
+        bands = [names[name] for name in group]
+        if all(len(one) == 1 for one in bands):
+            groups.append(tuple(chain.from_iterable(bands)))
+        else:
+            groups += chain.from_iterable(product(*pair) for pair in combinations(bands, 2))
+    return tuple(groups)
 
 
 def _together(entry: FleetEntry) -> tuple[tuple[str, ...], ...]:

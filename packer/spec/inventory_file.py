@@ -11,7 +11,7 @@ from packer.spec.inventory_schema import GpuByHand, InventoryEntry, NodePoolEntr
 from packer.spec.kinds import read_document
 from packer.spec.lookups import Lookups, located
 from packer.spec.pool_checks import PoolInFile, pool_problems
-from packer.spec.problems import in_file_order, validate
+from packer.spec.problems import MOST_PROBLEMS, in_file_order, validate
 from packer.spec.rent_reading import rented_pools
 
 
@@ -32,6 +32,8 @@ def read_inventory(text: str | bytes, file: str, lookups: Lookups) -> Inventory:
     pools: list[NodePool] = []
     products: dict[str, GpuProduct] = {}
     for index, pool_entry in enumerate(entry.node_pools):
+        if len(problems) > MOST_PROBLEMS:
+            break
         gpu = _gpu(pool_entry, index, document, lookups, problems)
         problems += pool_problems(PoolInFile(pool_entry, index, document), gpu)
         if gpu is not None:

@@ -1,12 +1,13 @@
 """Values of one node pool that are fine alone but not together."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 from packer.domain.gpu import GpuProduct
 from packer.errors import Location, Problem
 from packer.spec.document import Document
 from packer.spec.inventory_schema import GpuByHand, NodePoolEntry
-from packer.spec.problems import nearest
+from packer.spec.problems import enough, nearest
 from packer.spec.workload_checks import repeated
 from packer.units import format_quantity
 
@@ -45,8 +46,8 @@ def pool_problems(pool: PoolInFile, gpu: GpuProduct | None) -> list[Problem]:
     count = list(_count(pool))
     if count:
         return count
-    found = [problem for check in _CHECKS for problem in check(pool)]
-    return [*found, *_repeated_uuids(pool, gpu), *_taken(pool, gpu)]
+    found = chain.from_iterable(check(pool) for check in _CHECKS)
+    return enough(chain(found, _repeated_uuids(pool, gpu), _taken(pool, gpu)))
 
 
 def _some(names: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from packer.spec.document import Document
 from packer.spec.kinds import read_document
 from packer.spec.lookups import Lookups, located
 from packer.spec.price_book_schema import InstancePriceEntry, PriceBookEntry
-from packer.spec.problems import in_file_order, validate
+from packer.spec.problems import MOST_PROBLEMS, in_file_order, validate
 from packer.units import GIB
 
 
@@ -29,6 +29,7 @@ def read_price_book(text: str | bytes, file: str, lookups: Lookups) -> PriceBook
     prices = tuple(
         _price(entry, index, book, document, lookups, problems)
         for index, entry in enumerate(book.prices)
+        if len(problems) <= MOST_PROBLEMS
     )
     problems += _repeated_pools(book, document)
     if problems:

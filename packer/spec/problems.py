@@ -1,7 +1,8 @@
 """What pydantic refuses, as problems: numbered, located, and with something to type."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -14,6 +15,8 @@ from packer.spec.strict_model import UNION_TAGS, StrictModel
 
 MOST_PROBLEMS = 100
 """Problems shown of one file; a file of another kind altogether would have thousands."""
+_MOST_COMPARED = 500
+"""Names a wrong one is compared with; a hundred comparisons of all names would take seconds."""
 
 _Entry = TypeVar("_Entry", bound=StrictModel)
 _Path = tuple[str | int, ...]
@@ -59,11 +62,16 @@ def _is_echo(detail: ErrorDetails) -> bool:
     return detail["type"] == "too_short" and len(detail["input"]) >= least
 
 
-def more_problems(rest: int, file: str) -> Problem:
-    """What stands for the problems that are not shown."""
-    title = f"{rest} more problems are not shown"
+def more_problems(rest: int | None, file: str) -> Problem:
+    """What stands for the problems that are not shown; None if nobody counted them."""
+    title = f"{'' if rest is None else f'{rest} '}more problems are not shown"
     why = f"the first {MOST_PROBLEMS} are"
     return Problem("P0118", title, Location(file), why, "is this the file you meant?")
+
+
+def enough(problems: Iterable[Problem]) -> list[Problem]:
+    """As many problems as are shown and one more, which tells that there are more."""
+    return list(islice(problems, MOST_PROBLEMS + 1))
 
 
 def in_file_order(problems: Sequence[Problem], found: int = 0) -> list[Problem]:
@@ -74,13 +82,13 @@ def in_file_order(problems: Sequence[Problem], found: int = 0) -> list[Problem]:
     rest = max(found, len(unique)) - len(shown)
     if rest > 0 and len(shown) == MOST_PROBLEMS:
         file = shown[0].where.file if shown[0].where else ""
-        shown.append(more_problems(rest, file))
+        shown.append(more_problems(rest if found else None, file))
     return shown
 
 
 def nearest(word: str, known: Sequence[str]) -> str | None:
     """The known word that was probably meant: case, - and _ do not count, then spelling."""
-    plain = {_plain(name): name for name in known}
+    plain = {_plain(name): name for name in known[:_MOST_COMPARED]}
     close = get_close_matches(_plain(word)[:80], plain, n=1, cutoff=0.6)
     return plain[close[0]] if close else None
 

@@ -14,6 +14,7 @@ from packer.spec.document import Document
 from packer.spec.fleet_schema import DraftEntry, GpuChoice, ProjectorEntry, WorkloadEntry
 from packer.spec.headers import Headers, is_path
 from packer.spec.lookups import Lookups, located
+from packer.spec.problems import MOST_PROBLEMS
 from packer.spec.variants import Wanted, read_variants
 from packer.spec.workload_checks import workload_problems
 from packer.spec.workload_options import OptionsInFile
@@ -143,6 +144,8 @@ class WorkloadReader:
         """Product names that the names of a list stand for, each perhaps a family."""
         found: list[GpuProduct] = []
         for index, name in enumerate(names):
+            if len(self._problems) > MOST_PROBLEMS:
+                break
             with located(self._problems, options.where("gpus", key, index)):
                 found += self._family(name)
         return tuple(dict.fromkeys(product.name for product in found))

@@ -106,3 +106,17 @@ def test_an_unknown_price_stays_unknown_under_a_discount() -> None:
         assert (old.spot_per_hour is None) == (new.spot_per_hour is None)
         if old.spot_per_hour is None:
             assert new == old
+
+
+def test_a_number_of_a_hundred_million_digits_is_refused_unread() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        read_price_csv("provider,gpu,gpus,onDemand\naws,L40S,1e99999999,1\n", "prices.csv", "book")
+    assert "gpus '1e99999999' is refused" in [problem.title for problem in caught.value.problems]
+
+
+def test_a_wall_of_wrong_rows_is_cut() -> None:
+    rows = "".join(f"aws,x{number},1,1\n" for number in range(5_000))
+    with pytest.raises(InvalidInput) as caught:
+        read_price_csv(f"provider,gpu,gpus,onDemand\n{rows}", "prices.csv", "book")
+    codes = [problem.code for problem in caught.value.problems]
+    assert codes == ["P0901"] * 100 + ["P0118"]

@@ -579,3 +579,11 @@ def test_numbers_that_size_nothing_are_read_as_llama_cpp_does(line: str, why: st
         assert options(line) == options("")
     else:
         assert whys(line) == [why]
+
+
+@pytest.mark.parametrize("word", ["-zz9", "-c x", "-c"])
+def test_reading_stops_at_twenty_problems(word: str) -> None:
+    found = problems(" ".join([word] * 20))
+    assert len(found) == 21
+    assert found[-1].code == "P0413"
+    assert len(problems(" ".join([word] * 19))) == 19

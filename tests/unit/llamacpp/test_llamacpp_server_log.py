@@ -1,5 +1,6 @@
 """Buffers read from logs: a real one of b11434, and lines as the CUDA backend formats them."""
 
+import time
 from pathlib import Path
 
 from packer.llamacpp.server_log import GpuLine, read_server_log
@@ -93,3 +94,18 @@ def test_cards_projector_and_what_is_unaccounted() -> None:
 
 def test_a_log_without_buffers_has_no_models() -> None:
     assert read_server_log(["srv llama_server: listening on http://127.0.0.1:8080"]).models == ()
+
+
+def test_long_lines_cost_no_more_than_their_length() -> None:
+    starts = (
+        "loaded meta data with 1 key-value pairs and 1 tensors from ",
+        "|  - a () | 1 = 1 + () + ",
+        "|  - a (",
+        "llama_new_context",
+        "Device 0: a",
+        "a",
+    )
+    begun = time.process_time()
+    log = read_server_log([(start * 40_000)[:400_000] for start in starts])
+    assert (log.models, log.gpus) == ((), ())
+    assert time.process_time() - begun < 2

@@ -268,7 +268,7 @@ def test_a_wall_of_problems_of_meaning_is_cut() -> None:
     item = "- {name: w, model: nope, quantizations: [F16], context: 1}\n"
     found = problems(GOOD.partition("- name")[0] + item * 300)
     assert (len(found), found[-1].code) == (101, "P0118")
-    assert found[-1].title == "499 more problems are not shown"
+    assert found[-1].title == "more problems are not shown"
 
 
 @pytest.mark.parametrize(
