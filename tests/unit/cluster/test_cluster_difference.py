@@ -10,13 +10,13 @@ from packer.cluster.difference import Difference, compare, difference_text
 from packer.cluster.object_kinds import key_of
 from packer.cluster.plan_objects import LivePlan
 from packer.cluster.rollout import capacity_of, rollout_of
-from packer.cluster.servers import is_server, parse_planned, server_of
+from packer.cluster.servers import LEAVING, is_server, leaving_server, parse_planned, server_of
 from packer.domain.node import Sharing
 from packer.domain.rendering import Gateway
 from packer.kubernetes_objects.render import rendered_objects
 from packer.plan.plan import Plan
 from packer.plan.rollout.change import HOST, Place
-from packer.plan.rollout.step import StepKind
+from packer.plan.rollout.step import Rollout, StepKind
 from tests.rendered_plans import SAMPLE_OPTIONS, live
 from tests.sample_plans import company_plan
 
@@ -198,3 +198,109 @@ def test_what_was_on_a_lost_node_and_is_not_planned_any_more_is_deleted_too(
 def test_planned_bytes_read_back() -> None:
     assert parse_planned("gpu0=12,gpu11=3") == {0: 12, 11: 3}
     assert parse_planned("") == {}
+
+
+def pod(ready: str, **more: Any) -> Json:
+    """What an interrupted change left of the first server."""
+    template = first_deployment(bodies())["spec"]["template"]
+    labels = {**template["metadata"]["labels"], LEAVING: "chat-0"}
+    return {
+        "metadata": {"name": "chat-0-abc", "labels": labels, "annotations": {}, **more},
+        "spec": template["spec"],
+        "status": {"conditions": [{"type": "Ready", "status": ready}]},
+    }
+
+
+def test_a_pod_answers_while_it_is_ready_and_not_told_to_go() -> None:
+    assert leaving_server(pod("True")).is_available
+    assert not leaving_server(pod("False")).is_available
+    assert not leaving_server(pod("True", deletionTimestamp="2026-01-01T00:00:00Z")).is_available
+
+
+def test_what_was_on_a_lost_node_does_not_answer_whatever_its_status_says() -> None:
+    """The kubelet that would say otherwise is silent."""
+    body = first_deployment(bodies())
+    body["status"] = {"readyReplicas": 1}
+    node = server_of(body).node
+    assert server_of(body).is_available
+    assert not server_of(body, lost_nodes=frozenset((node,))).is_available
+    assert server_of(body, lost_nodes=frozenset(("another",))).is_available
+
+
+def rolled(there: LivePlan, wanted: list[Json], *, prune: bool, lost: frozenset[str]) -> Rollout:
+    """The order where every server of a workload is needed."""
+    needed = tuple(replace(one, min_available=one.replicas) for one in PLAN.workloads)
+    roomy = tuple(
+        replace(node, cards=tuple(replace(card, allocatable_bytes=2**40) for card in node.cards))
+        for node in PLAN.nodes
+    )
+    plan = replace(PLAN, workloads=needed, nodes=roomy)
+    return rollout_of(compare(there, wanted), plan, start_seconds=7.0, prune=prune, lost_nodes=lost)
+
+
+def test_a_server_that_is_dead_already_protects_nobody_and_holds_nothing() -> None:
+    """Its successor just starts: there is nothing to stop, and no gap that the change makes."""
+    there, wanted = bodies(sharing=Sharing.WHOLE), bodies(sharing=Sharing.WHOLE)
+    body = first_deployment(there)
+    name, node = server_of(body).name, server_of(body).node
+    body["spec"]["template"]["spec"]["containers"][0]["args"].append("--verbose")
+    alive = rolled(running(there), wanted, prune=False, lost=frozenset())
+    assert [(one.kind, one.server) for one in alive.steps] == [
+        (StepKind.STOP, name),
+        (StepKind.START, name),
+    ]
+    assert [one.server for one in alive.forced_stops] == [name]
+    assert alive.shortfalls
+    dead = rolled(running(there), wanted, prune=False, lost=frozenset((node,)))
+    assert (StepKind.START, name) in {(one.kind, one.server) for one in dead.steps}
+    assert not [one for one in dead.forced_stops if one.server == name]
+    assert not [one for one in dead.steps if one.server == name and one.kind is StepKind.STOP]
+    assert not dead.shortfalls
+
+
+def test_a_server_that_does_not_answer_stops_without_being_missed() -> None:
+    there, wanted = bodies(sharing=Sharing.WHOLE), bodies(sharing=Sharing.WHOLE)
+    live_plan = running(there)
+    name = server_of(first_deployment(there)).name
+    silent = {**live_plan.servers[name].body, "status": {}}
+    servers = {**live_plan.servers, name: server_of(silent)}
+    order = rolled(
+        LivePlan("llm", live_plan.objects, servers), wanted, prune=False, lost=frozenset()
+    )
+    assert [one.kind for one in order.steps] == [StepKind.STOP, StepKind.START]
+    assert not order.forced_stops
+    assert not order.shortfalls
+    assert not order.downtime_seconds
+
+
+def deployment(objects: list[Json], name: str) -> Json:
+    return next(body for body in objects if key_of(body) == ("Deployment", name))
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_what_stays_unpruned_protects_its_workload_only_while_it_answers(answers: bool) -> None:
+    """A replica that is not rendered any more goes on serving; a dead one is no help."""
+    there = bodies()
+    changes, stays = deployment(there, "chat-0"), deployment(there, "chat-1")
+    changes["spec"]["template"]["spec"]["containers"][0]["args"].append("--verbose")
+    live_plan = running(there)
+    body = {**stays, "status": {"readyReplicas": int(answers)}}
+    servers = {**live_plan.servers, "chat-1": server_of(body)}
+    wanted = [body for body in bodies() if key_of(body) != key_of(stays)]
+    difference = compare(LivePlan("llm", live_plan.objects, servers), wanted)
+    order = rollout_of(difference, PLAN, start_seconds=1.0, prune=False)
+    assert [one.server for one in order.forced_stops] == ["chat-0"]
+    expected = [] if answers else [("chat", 0, 1)]
+    found = [(one.workload, one.least_available, one.min_available) for one in order.shortfalls]
+    assert found == expected
+
+
+def test_what_a_lost_node_had_is_deleted_without_being_missed() -> None:
+    there = bodies()
+    gone = server_of(deployment(there, "code-0"))
+    wanted = [body for body in bodies() if key_of(body) != ("Deployment", "code-0")]
+    order = rolled(running(there), wanted, prune=True, lost=frozenset((gone.node,)))
+    assert [(one.kind, one.server) for one in order.steps] == [(StepKind.STOP, "code-0")]
+    assert not order.shortfalls
+    assert not order.peak_bytes, "nothing was held there any more"
+    assert rolled(running(there), wanted, prune=True, lost=frozenset()).shortfalls

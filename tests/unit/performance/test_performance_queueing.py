@@ -1,5 +1,6 @@
 """The queueing formulas, against a simulated server and by themselves."""
 
+import re
 from dataclasses import replace
 from math import exp
 from statistics import median
@@ -17,6 +18,7 @@ from packer.performance.request_load import (
 )
 from packer.performance.request_mix import lognormal_mix
 from packer.performance.serving_goal import (
+    HIGHEST_UTILISATION,
     ServerDemand,
     fewest_slots,
     ladder,
@@ -145,6 +147,15 @@ def test_the_least_share_of_a_card_is_enough_and_little_less_is_not() -> None:
     assert not meets_goals(load, demand, 8, share - 0.02)
 
 
+def test_the_least_share_still_catches_up_after_a_burst() -> None:
+    """Without goals any server will do that is not too busy."""
+    demand = ServerDemand(0.3, 1.0, Goals())
+    load = conversation_load()
+    share = least_share(load, demand, 8)
+    assert meets_goals(load, demand, 8, share)
+    assert 0.3 / share / load.leaving_rate(8) == pytest.approx(HIGHEST_UTILISATION, abs=0.02)
+
+
 def test_half_of_a_card_is_a_card_at_half_speed() -> None:
     """The same goals at half the speed and twice the wait."""
     load, goals = conversation_load(), Goals(20.0, 3.0)
@@ -166,6 +177,27 @@ def test_what_is_missed_is_said(demand: ServerDemand, said: str) -> None:
     load = conversation_load()
     assert fewest_slots(load, demand, 16) is None
     assert said in shortfall(load, demand, 8)
+
+
+@pytest.mark.parametrize(
+    ("goals", "factor"), [(Goals(500.0), 0.5), (Goals(None, 0.1), 2.0)], ids=["speed", "wait"]
+)
+def test_what_half_of_a_card_misses_is_said_in_seconds_of_the_clock(
+    goals: Goals, factor: float
+) -> None:
+    load = conversation_load()
+    half = shortfall(load, ServerDemand(0.2, 1.0, goals), 8, 0.5)
+    whole = shortfall(load, ServerDemand(0.4, 1.0, goals), 8)
+    # The first figure, of two digits at least.
+    on_half, alone = (float(re.findall(r"\d+\.\d+", said)[0]) for said in (half, whole))
+    assert on_half == pytest.approx(factor * alone, rel=0.06)
+
+
+def test_what_half_of_a_card_serves_is_half() -> None:
+    load = conversation_load()
+    half = shortfall(load, ServerDemand(9.0, 1.0, Goals()), 8, 0.5)
+    served = load.leaving_rate(8) * HIGHEST_UTILISATION * 0.5
+    assert half == f"8 slots serve {served:.2g} requests/s, 9 arrive"
 
 
 def test_tokens_in_flight_stay_within_their_quantile() -> None:
