@@ -26,7 +26,7 @@ _LIKE_THE_LAST = frozenset(
 )  # fmt: skip
 """Architectures whose leading blocks are dense, so that further blocks are like the last."""
 # Llama.cpp refuses other numbers of experts than its groups are made for.
-_FIXED_EXPERTS = frozenset({"grovemoe"})
+_FIXED_EXPERTS = "grovemoe-"
 # llama.cpp loads experts in a Refact file, but its graph has no place for them.
 NOT_A_MODEL = "refact-moe.gguf"
 _WITH_NEXTN = (
@@ -42,7 +42,8 @@ class Variant:
 
     Attributes:
         base: The file.
-        blocks, experts: How many there are, 0 for as many as in the file.
+        blocks: How many there are, 0 for as many as in the file.
+        experts: Likewise, where the file has some.
         keys: Metadata of the architecture; None leaves one out.
         without: Tensors that are left out, by their name in a block or outside of all.
         with_in_blocks: Tensors that every block has besides.
@@ -75,7 +76,7 @@ class Variant:
             if isinstance(value, tuple) and len(value) == count and key.startswith(f"{name}."):
                 metadata[key] = tuple(value[origin] for origin in origins)
         metadata[f"{name}.block_count"] = len(origins)
-        if self.experts:
+        if self.experts and metadata.get(f"{name}.expert_count"):
             metadata[f"{name}.expert_count"] = self.experts
         for key, said in self.keys.items():
             if said is None:
@@ -108,7 +109,7 @@ class Variant:
         if self.has_nextn:
             kept += self._nextn(tiny, f"blk.{len(origins) - 1}.nextn.")
         was = tiny.metadata.get(f"{tiny.architecture}.expert_count", 0)
-        if not self.experts:
+        if not self.experts or not was:
             return kept
         return [
             replace(one, shape=(*one.shape[:-1], self.experts))
@@ -147,11 +148,8 @@ def _in_block(tensor: Tensor) -> str:
 
 
 def _deep(base: str) -> Variant:
-    model = tiny_model(base)
-    name = model.architecture
-    has_experts = any("_exps." in one.name for one in model.tensors) and name not in _FIXED_EXPERTS
-    keys = {"interleave_moe_layer_step": 1} if name == "ernie4_5-moe" else {}
-    return Variant(base, _DEEP, _EXPERTS if has_experts else 0, keys)
+    keys = {"interleave_moe_layer_step": 1} if base.startswith("ernie4_5-moe-") else {}
+    return Variant(base, _DEEP, 0 if base.startswith(_FIXED_EXPERTS) else _EXPERTS, keys)
 
 
 def _named(base: str) -> str:
@@ -211,6 +209,11 @@ def variants() -> Mapping[str, Variant]:
         **_switched("mistral4-moe", "placed", attention__temperature_scale=0.1),
         **_switched("smallthinker-moe", "windowless", attention__sliding_window=0),
         **_switched("exaone4-dense", "windowless", attention__sliding_window=0),
+        **_switched("cohere2moe-moe", "mixed", attention__sliding_window_pattern=(0, 1, 0, 1)),
+        **_switched("afmoe-moe", "mixed", attention__sliding_window_pattern=(1, 0, 0, 1)),
+        **_switched("exaone-moe-moe", "mixed", attention__sliding_window_pattern=(1, 0, 0, 1)),
+        **_switched("laguna-moe", "mixed", attention__sliding_window_pattern=(1, 0, 0, 1)),
+        **_switched("maple-moe", "mixed", attention__sliding_window_pattern=(1, 0, 0, 1)),
         **_switched("gptneox-dense", "serial", use_parallel_residual=False),
         **_switched("gptneox-dense", "parallel", use_parallel_residual=True),
         **_switched("mpt-dense", "clamped", attention__clamp_kqv=8.0),
