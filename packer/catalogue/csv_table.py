@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from packer.catalogue.names import listed, nearest_names, shortened
 from packer.domain.price_book import PRICE_QUANTUM
@@ -17,6 +18,7 @@ MOST_PROBLEMS = 100
 _UNKNOWN_WORDS = frozenset(["", "nan", "none", "null", "n/a", "unknown"])
 
 
+@lru_cache(maxsize=1024)
 def column_key(name: str) -> str:
     """What of a column's name counts: letters and digits, in lower case."""
     return "".join(character for character in name.lower() if character.isalnum())

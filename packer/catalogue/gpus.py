@@ -58,7 +58,7 @@ def find_gpu(name: str) -> GpuProduct:
     if len(products) == 1:
         return products[0]
     if not products:
-        near = nearest_names(name, (product.name for product in gpu_products()))
+        near = _nearest(name)
         raise InvalidInput(
             Problem(
                 "P0901",
@@ -96,6 +96,12 @@ def gpus_matching(name: str) -> tuple[GpuProduct, ...]:
     ]
     complete = [product for product, unsaid in spelt if not unsaid]
     return tuple(complete) if len(complete) == 1 else tuple(product for product, _ in spelt)
+
+
+@lru_cache(maxsize=1024)
+def _nearest(name: str) -> tuple[str, ...]:
+    """Products called nearly so; kept, as the rows of a price list repeat a name nobody knows."""
+    return tuple(nearest_names(name, (product.name for product in gpu_products())))
 
 
 def _unsaid_words(product: GpuProduct, key: str) -> set[str] | None:
