@@ -35,14 +35,12 @@ class ServerWay:
         slots: Conversations at once; None takes the workload's.
         speculation: How it drafts; None leaves it to the workload's draft model.
         pool_cells: Cells that all slots share; None gives every slot its context.
-        expert_layers_on_host: ``--n-cpu-moe``.
         load_permille: Part of its cards' time it needs.
     """
 
     slots: int | None = None
     speculation: Speculation | None = None
     pool_cells: int | None = None
-    expert_layers_on_host: int = 0
     load_permille: int = 0
 
 

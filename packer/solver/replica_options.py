@@ -36,7 +36,6 @@ def workload_options(
         embedding=workload.embedding,
         reranking=workload.reranking,
         load_mode="mmap",
-        cpu_moe_layers=way.expert_layers_on_host,
         projector=workload.projector.model.origin if workload.projector else None,
         prompt_cache_mib=-(-workload.prompt_cache_bytes // MIB),
         context_checkpoints=workload.context_checkpoints,

@@ -97,14 +97,10 @@ class ServingSearch:
 
     def _at_its_place(self, one: Candidate, way: ServerWay, slots: int) -> Iterator[Candidate]:
         """The candidate with its way and load, if it reaches the goals with its layers."""
-        if one.way.expert_layers_on_host:
-            way = replace(way, expert_layers_on_host=one.way.expert_layers_on_host)
-        layers = one.estimate.layers
-        is_assumed = not any(layers)  # one card, as the search took it
-        if is_assumed and not one.options.cpu_moe_layers:
+        layers, plain = one.estimate.layers, self._ways.case
+        if layers == plain.assumed_layers and not one.options.cpu_moe_layers:
             yield replace(one, way=way)
             return
-        plain = self._ways.case
         case = plain.placed(layers, one.options)
         drafting = case.drafting(way.speculation)
         if way.speculation is not None and way.speculation.drafter is not Drafter.NONE:
@@ -122,12 +118,14 @@ class ServingSearch:
         load, asked = case.load(drafting), case.asked(self.workload.replicas)
         held = way.slots or self.workload.slots
         if not meets_goals(load, asked, held, case.most_share):
-            where = "with layers on the CPU" if HOST in layers else f"over {max(layers) + 1} cards"
             short = shortfall(load, asked, held, case.most_share)
-            self._refuse(_named(way.speculation, f"{where}: {short}"))
+            self._refuse(_named(way.speculation, f"{_where(one)}: {short}"))
             return
         permille = rounded_share(least_share(load, asked, held), case.most_share)
-        yield replace(one, way=replace(way, load_permille=max(permille, way.load_permille)))
+        if way.pool_cells is not None:
+            # Its cells are for what is in flight with that part of the cards' time.
+            permille = max(permille, way.load_permille)
+        yield replace(one, way=replace(way, load_permille=permille))
 
     def _consider(self, chosen: Speculation, verdict: SpeculationVerdict) -> None:
         reason = verdict.reason
@@ -149,6 +147,15 @@ def _slowness(verdict: SpeculationVerdict, fastest: float) -> tuple[bool, float,
     is_slower = verdict.seconds_per_token > fastest * AS_FAST
     depth = 0 if is_slower else verdict.speculation.depth
     return is_slower, depth, verdict.seconds_per_token
+
+
+def _where(one: Candidate) -> str:
+    layers = one.estimate.layers
+    if HOST in layers:
+        return "with layers on the CPU"
+    if one.options.cpu_moe_layers:
+        return "with experts on the CPU"
+    return f"over {max(layers) + 1} cards" if any(layers) else "on one card"
 
 
 def _named(chosen: Speculation | None, reason: str) -> str:

@@ -44,7 +44,7 @@ class ServingCase:
     @cached_property
     def work(self) -> ServerWork:
         """What one server computes."""
-        layers = self.layers or self._even_layers
+        layers = self.layers or self.assumed_layers
         return server_work(
             self.variant.model,
             self._options,
@@ -59,8 +59,9 @@ class ServingCase:
     def _options(self) -> ServerOptions:
         return self.options or workload_options(self.workload, self.variant, self.cache_type)
 
-    @property
-    def _even_layers(self) -> tuple[int, ...]:
+    @cached_property
+    def assumed_layers(self) -> tuple[int, ...]:
+        """Devices of its layers as long as no bytes are computed: an even split over few cards."""
         count = layer_count(self.variant.model)
         cards = -(-self.variant.model.file_bytes // max(1, self.offer.room_bytes))
         cards = max(1, min(cards, self.offer.cards, count))

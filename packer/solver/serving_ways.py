@@ -128,7 +128,7 @@ class ServingWays:
         pool = None
         if self.case.workload.cache_pool is CachePool.SHARED:
             pool = self._pool(load, asked, slots, permille / 1000)
-        return ServerWay(slots, chosen, pool, 0, permille)
+        return ServerWay(slots, chosen, pool, permille)
 
     def _pool(self, load: RequestLoad, asked: ServerDemand, slots: int, share: float) -> int:
         """Cells for the tokens in flight, at least one whole context and at most one per slot."""

@@ -1,7 +1,6 @@
 """One file with one cache type on one GPU product: every split over cards that fits, in bytes."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from packer.domain.demand import PartialOffload
 from packer.domain.server_options import ServerOptions
@@ -140,14 +139,8 @@ class Sizing:
             options,
             estimate,
             rank * 100 + cache_rank * 10 + wide,
-            self._way(options.cpu_moe_layers),
+            self.way,
         )
-
-    def _way(self, experts_on_host: int) -> ServerWay:
-        """The way with as many layers' experts in the node's memory."""
-        if experts_on_host == self.way.expert_layers_on_host:
-            return self.way
-        return replace(self.way, expert_layers_on_host=experts_on_host)
 
     def refusal(self) -> str:
         """Why nothing fits, with the arithmetic of the widest balanced split."""

@@ -18,6 +18,7 @@ from packer.solver.solve import solve
 from packer.solver.stopping import Limits
 from tests.packing_brute_force import judged_objective
 from tests.packing_instances import packing_document
+from tests.tiny_packing import alternative, instance, item, node_type
 
 QUICK = Limits(time_seconds=30, workers=1, effort=0.05)
 CORE = ("count", "antiaff", "constraint", "types")
@@ -115,6 +116,23 @@ def test_relaxations_are_ranked_supply_first() -> None:
         "drop antiaff:spread:node",
         "count:spread -1",
     ]
+
+
+@pytest.mark.parametrize("asked", [3, 4, 5, 6, 7, 12, 19])
+def test_the_fewest_replicas_to_give_up_are_named(asked: int) -> None:
+    """Two cards, each as large as one replica; nodes to buy are none of this test's business."""
+    given = instance([node_type()], [item("a", asked, alternative([10]))])
+    solution = solve(parse_instance(given), QUICK)
+    assert solution.status is Status.INFEASIBLE
+    fewer = [one.change for one in solution.relaxations if one.change.startswith("count:")]
+    assert fewer == [f"count:a -{asked - 2}"]
+
+
+def test_all_replicas_are_given_up_where_none_may_stay() -> None:
+    wide = [item(name, 1, alternative([10], [10])) for name in ("a", "b")]
+    solution = solve(parse_instance(instance([node_type()], wide)), QUICK)
+    fewer = [one.change for one in solution.relaxations if one.change.startswith("count:")]
+    assert fewer == ["count:a -1", "count:b -1"]
 
 
 def test_an_empty_instance_costs_nothing() -> None:
