@@ -42,8 +42,11 @@ def runner(counted: list[int], steps: int) -> Run:
     return run
 
 
-def test_decisions_are_learnt_at_the_fiftieth_miss_and_then_met(counted: list[int]) -> None:
-    run = runner(counted, 2)
+@pytest.mark.parametrize("steps", [2, 3, 9])
+def test_decisions_are_learnt_at_the_fiftieth_miss_and_then_met(
+    counted: list[int], steps: int
+) -> None:
+    run = runner(counted, steps)
     assert [run(5) for _ in range(60)] == [1] * 49 + [2] + [0] * 10
 
 
