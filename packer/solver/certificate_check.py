@@ -27,6 +27,18 @@ class Verdict:
     bound: int | None
 
 
+_BROKEN = (
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    ValueError,
+    ArithmeticError,
+    RecursionError,  # a tree as deep as JSON may be
+)
+"""What values of another form, or far beyond reason, end in."""
+
+
 class Refused(ValueError):
     """A solution or its certificate does not hold; the message says what."""
 
@@ -41,7 +53,7 @@ def verify_solution(instance: Document, solution: Document) -> Verdict:
         return _verify(instance, solution)
     except Refused:
         raise
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as broken:
+    except _BROKEN as broken:
         raise Refused(f"not a valid solution: {broken!r}") from broken
 
 

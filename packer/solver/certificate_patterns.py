@@ -10,6 +10,9 @@ from typing import Any
 
 Document = Mapping[str, Any]
 
+MOST_UNITS = 100_000
+"""Largest capacity in the certificate's units; a stranger's finer ones would fill the memory."""
+
 
 def pattern_value(instance: Document, certificate: Document) -> int:
     """The bound the certificate's prices prove. Exact.
@@ -45,6 +48,7 @@ def _most_worth(
     """
     caps = node_type.get("gpu_caps") or [node_type["gpu_cap"]]
     capacity: int = max(cap[dim] for cap in caps) // unit
+    _need(capacity <= MOST_UNITS, "unit")
     best = [0] * (capacity + 1)
     for price, item in zip(prices, instance["items"], strict=True):
         shares = [a["shares"][0][dim] // unit for a in item["alts"] if _allowed(a, node_type)]

@@ -27,6 +27,10 @@ _NAMES = (
 """Keys below the architecture's name that decide memory."""
 
 
+NEXT_FILE = b"<next file>"
+"""Between the two parts of a split model."""
+
+
 class _Cursor:
     """Reads what is there and fails with an exception where nothing is."""
 
@@ -83,7 +87,14 @@ def read(content: bytes) -> Gguf | None:
 
 
 def changed(content: bytes, draw: Random) -> bytes:
-    """The header after one to four changes; empty if there is none in the bytes."""
+    """The header, or one of two, after one to four changes; empty if there is none in the bytes."""
+    files = content.split(NEXT_FILE)
+    chosen = draw.randrange(len(files))
+    files[chosen] = _changed(files[chosen], draw)
+    return NEXT_FILE.join(files) if files[chosen] else b""
+
+
+def _changed(content: bytes, draw: Random) -> bytes:
     header = read(content)
     if header is None or not header.keys:
         return b""

@@ -4,6 +4,7 @@ A target returns for good input, raises one of our errors for bad input, and not
 """
 
 import gzip
+import hashlib
 import json
 import shlex
 import tempfile
@@ -30,8 +31,11 @@ from packer.llamacpp.router_preset import format_preset
 from packer.llamacpp.server_log import read_server_log
 from packer.llamacpp.speed_results import read_speed_results
 from packer.memory.hyperparameters import read_hyperparameters
+from packer.solver import certificate_search
 from packer.solver.certificate_check import Refused, verify_solution
+from packer.solver.certificate_document import canonical
 from packer.solver.instance_document import parse_instance
+from packer.solver.instance_writer import format_instance
 from packer.spec.fleet_file import read_fleet
 from packer.spec.inventory_file import read_inventory
 from packer.spec.json_schema import SchemaKind, json_schema
@@ -42,7 +46,7 @@ from packer.spec.price_book_file import read_price_book
 from packer.spec.sweep_file import read_sweep
 from packer.spec.traces import parse_trace
 from tests.fuzz import headers, texts, trees
-from tests.gguf_bytes import llama
+from tests.gguf_bytes import INT32, UINT16, Gguf, Key, Tensor, llama
 from tests.sample_plans import company_plan, tiny_plan
 from tests.serving_samples import sample_options, sample_serving
 
@@ -104,9 +108,12 @@ class _InMemory:
 
 
 def _gguf(content: bytes) -> object:
+    """The first of two parts; the second follows it, or is the same bytes."""
+    first, _, second = content.partition(headers.NEXT_FILE)
+
     @contextmanager
     def source(name: str) -> Iterator[ByteSource]:
-        yield _InMemory(name, content)
+        yield _InMemory(name, first if "00001-of" in name else second or first)
 
     model = read_model("model-00001-of-00002.gguf", source, header_only=True)
     return read_hyperparameters(model)
@@ -115,6 +122,12 @@ def _gguf(content: bytes) -> object:
 def _gguf_seeds() -> Iterator[bytes]:
     yield llama().file()
     yield llama(type_id=0).header()
+    parts = (llama(blocks=1), Gguf(tensors=[Tensor("blk.1.more.weight", (256,))]))
+    count = sum(len(part.tensors) for part in parts)
+    for number, part in enumerate(parts):
+        part.keys += [Key("split.no", UINT16, number), Key("split.count", UINT16, len(parts))]
+        part.keys += [Key("split.tensors.count", INT32, count)]
+    yield headers.NEXT_FILE.join(part.header() for part in parts)
 
 
 @cache
@@ -223,13 +236,42 @@ def _instance_seeds() -> Iterator[bytes]:
     yield from _SMALL_INSTANCES.values()
 
 
+_SEALED = [canonical(format_instance(parse_instance(one))) for one in _PARSED_INSTANCES]
+
+
 def _certificate(content: bytes) -> object:
-    """The seal of a certificate names its instance: one of the two is refused at once."""
+    """The seal of a certificate names its instance: one of the two is refused at once.
+
+    A certificate may ask for a search, which takes the time it is allowed; here that is little.
+    """
     document = parse_json(content.decode("utf-8", "replace"))
-    for instance in _PARSED_INSTANCES:
-        with suppress(Refused):
-            verify_solution(instance, document)
+    allowed, certificate_search.EFFORT = certificate_search.EFFORT, 0.01
+    try:
+        for instance in _PARSED_INSTANCES:
+            with suppress(Refused):
+                verify_solution(instance, document)
+    finally:
+        certificate_search.EFFORT = allowed
     return document
+
+
+def _in_certificates() -> Change:
+    """Changes of solutions, most of them sealed again: whoever changes one may know how."""
+    change = _in_documents(_certificate_seeds)
+
+    def resealed(content: bytes, draw: Random) -> bytes:
+        changed = change(content, draw)
+        with suppress(ValueError, KeyError, TypeError, RecursionError):
+            document = json.loads(changed)
+            certificate = dict(document["certificate"])
+            certificate.pop("digest", None)
+            text = [_SEALED[draw.random() < 0.7], certificate]
+            plain = json.dumps(text, sort_keys=True, separators=(",", ":")).encode()
+            document["certificate"] = certificate | {"digest": hashlib.sha256(plain).hexdigest()}
+            changed = json.dumps(document).encode()
+        return changed
+
+    return resealed
 
 
 def _certificate_seeds() -> Iterator[bytes]:
@@ -418,8 +460,8 @@ TARGETS: dict[str, Target] = {
         _certificate,
         _certificate_seeds,
         ('"bound"', '"kind"', "-1", "[]"),
-        change=_in_documents(_certificate_seeds),
-        reader=("solver/certificate_[clprs]*", "spec/json_text"),
+        change=_in_certificates(),
+        reader=("solver/certificate_[clprs]*",),
     ),
     "server-log": Target(
         _log,
