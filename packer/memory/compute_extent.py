@@ -151,13 +151,10 @@ class Extent:
     def __floordiv__(self, other: "Size") -> "Size":
         if isinstance(other, Extent):
             return self._without(other)
-        constant = self.terms.get(CONSTANT, 0)
         if any(factor % other for product, factor in self.terms.items() if product):
             return self.__index__() // other
-        terms = {product: factor // other for product, factor in self.terms.items()}
-        terms.pop(CONSTANT, None)
-        if constant // other:
-            terms[CONSTANT] = constant // other
+        divided = ((product, factor // other) for product, factor in self.terms.items())
+        terms = {product: factor for product, factor in divided if factor}
         return self._made(terms, self.value // other)
 
     def _without(self, other: "Extent") -> "Size":

@@ -28,16 +28,16 @@ class StateSpace:
         linear_head: Head size of MiniMax-01's lightning attention.
     """
 
-    convolution: int = 0
-    inner: int = 0
-    state: int = 0
-    rank: int = 0
-    groups: int = 0
-    shortconv_cells: int = 0
-    wkv_head: int = 0
-    token_shifts: int = 2
-    kda_head: int = 0
-    linear_head: int = 0
+    convolution: int
+    inner: int
+    state: int
+    rank: int
+    groups: int
+    shortconv_cells: int
+    wkv_head: int
+    token_shifts: int
+    kda_head: int
+    linear_head: int
 
 
 @dataclass(frozen=True)

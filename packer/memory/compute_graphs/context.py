@@ -62,9 +62,9 @@ class GraphContext:
     keeps_cache_on_host: bool
     is_fully_offloaded: bool
     home_of: Callable[[str, int], int]
-    reads_nextn: bool = False
-    is_nextn: bool = False
-    adapters: tuple[Mapping[str, Tensor], ...] = ()
+    reads_nextn: bool
+    is_nextn: bool
+    adapters: tuple[Mapping[str, Tensor], ...]
 
     def cache_home(self, layer: int) -> int:
         """Backend whose memory holds a layer's cache."""

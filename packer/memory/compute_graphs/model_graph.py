@@ -1,7 +1,6 @@
 """Graph of one model: norms, the feed-forward network, and what comes out."""
 
 from packer.domain.model import ModelFile
-from packer.memory.compute_cuda import can_run
 from packer.memory.compute_graphs.context import Batch, GraphContext
 from packer.memory.compute_graphs.graph_inputs import GraphInputs
 from packer.memory.compute_graphs.graph_weights import NO_LAYER
@@ -70,12 +69,9 @@ class ModelGraph(GraphInputs):
 
         Source: llama.cpp b11434, src/llama-context.cpp, graph_get_cb().
         """
-        context = self.context
-        if self.batch.tokens >= _SMALL_BATCH and not context.is_fully_offloaded:
-            return
-        backend = context.layers[layer]
-        if backend == context.host or can_run(tensor, backend, context.host):
-            tensor.pin = backend
+        if self.batch.tokens < _SMALL_BATCH or self.context.is_fully_offloaded:
+            # Cards can run every norm.
+            tensor.pin = self.context.layers[layer]
 
     def feed_forward(
         self,

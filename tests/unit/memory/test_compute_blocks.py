@@ -19,6 +19,15 @@ def windowed(layers: int, period: int) -> ModelFile:
     return MadeUp("cohere2", layers=layers, keys=keys).file()
 
 
+@pytest.mark.parametrize(
+    "name", ["blk.weight", "blk.x.attn_q.weight", "dec.1.attn_q.weight", "1.2.3"]
+)
+def test_names_that_only_look_like_those_of_blocks(name: str) -> None:
+    plain = block_kinds(MadeUp().file())
+    found = block_kinds(MadeUp(more=(Tensor(name, (256, 256), F16),)).file())
+    assert found.names == plain.names
+
+
 def chosen(
     model: ModelFile,
     repetitions: int | None,

@@ -26,6 +26,18 @@ def test_the_output_layer_reads_its_own_copy_of_a_tied_embedding() -> None:
     assert [home(f"blk.{block}.ffn_up.weight", block) for block in range(4)] == [2, 0, 0, 1]
 
 
+def test_overrides_reach_every_card_and_the_host() -> None:
+    made, backend = MadeUp(), {HOST: 2, 0: 0, 1: 1}
+    overrides = (("ffn_up", "CUDA1"), ("ffn_down", "CUDA0"), ("ffn_gate", "CPU"))
+    options = ServerOptions(override_tensors=overrides)
+    home = weight_homes(made.file(), made.sizes(), options, (2, 0, 0, 1, 1), backend)
+    for block, own in enumerate((2, 0, 0, 1)):
+        found = [home(f"blk.{block}.{stem}.weight", block) for stem in ("ffn_up", "ffn_down")]
+        assert found == [1, 0]
+        assert home(f"blk.{block}.ffn_gate.weight", block) == 2
+        assert home(f"blk.{block}.attn_q.weight", block) == own
+
+
 def test_batches_of_a_context() -> None:
     options = ServerOptions(context_size=4096, slots=3, ubatch_size=100)
     context = resolve_context(MadeUp().sizes(), options)

@@ -347,3 +347,9 @@ def test_bytes_of_a_tensor_with_gaps_end_with_its_last_row() -> None:
     assert allocation_bytes(found, is_card=False) == 102 + 9 * 136
     halves = with_strides(tensor("f16", 8, 4, 3), 2, 32, 256, 768)
     assert allocation_bytes(halves, is_card=False) == 8 * 2 + 3 * 32 + 2 * 256
+
+
+@pytest.mark.parametrize("shape", [(0, 4, 3), (8, 0, 3), (8, 4, 0)])
+def test_a_tensor_of_nothing_takes_nothing(shape: tuple[int, ...]) -> None:
+    assert allocation_bytes(tensor("f16", *shape), is_card=False) == 0
+    assert allocation_bytes(with_strides(tensor("f16", *shape), 2, 32, 256, 768), is_card=True) == 0

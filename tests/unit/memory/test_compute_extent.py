@@ -118,6 +118,17 @@ def test_one_size_is_above_another_for_all_values_or_only_some() -> None:
     assert terms_of(one * 0) == {}
 
 
+@pytest.mark.parametrize("divisor", [1, 2, 3, 4, 8, 32])
+def test_a_constant_is_divided_apart_and_left_out_where_nothing_stays(divisor: int) -> None:
+    symbols = Symbols((5, 7, 11))
+    for constant in range(-40, 41):
+        quotient = (24 * 4 * symbols.extent(0) + constant) // divisor
+        left = {0: constant // divisor} if constant // divisor else {}
+        assert terms_of(quotient) == {1: 96 // divisor} | left
+        assert value_of(quotient) == (480 + constant) // divisor
+    assert symbols.answers == {}
+
+
 def test_no_size_is_below_itself() -> None:
     symbols = Symbols((5, 7, 11))
     one, same = symbols.extent(0) + 3, symbols.extent(0) + 3

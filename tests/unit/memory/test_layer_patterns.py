@@ -215,3 +215,15 @@ def test_as_many_blocks_as_llama_cpp_takes() -> None:
     assert sizes("llama", 512).block_count == 512
     with pytest.raises(InvalidModelFile, match="block_count is not between 1 and 512"):
         sizes("llama", 513)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "period"),
+    [("qwen35", 4), ("qwen35moe", 4), ("qwen3next", 4), ("minimax-01", 8)],
+)
+def test_periods_of_attention_where_a_file_says_nothing(architecture: str, period: int) -> None:
+    """Source: llama.cpp b11434, src/models/, load_arch_hparams() of each."""
+    found = blocks(sizes(architecture, 25).recurrent_layers)
+    assert [block for block in range(25) if block not in found] == list(
+        range(period - 1, 25, period)
+    )

@@ -107,6 +107,8 @@ def test_the_weights_of_a_projector_lie_as_its_device_wants() -> None:
         ("12.0", 512, Part(728 * MIB, 107 * MIB, 1129 * MIB, Basis.CALIBRATED)),
         ("9.0", 512, Part(677 * MIB, 107 * MIB, 1024 * MIB, Basis.ESTIMATED)),
         ("9.0", 1024, Part(717 * MIB, 107 * MIB, 1184 * MIB, Basis.ESTIMATED)),
+        ("9.0", 4096, Part(957 * MIB, 107 * MIB, 2144 * MIB, Basis.ESTIMATED)),
+        ("12.0", 4096, Part(1008 * MIB, 107 * MIB, 2249 * MIB, Basis.CALIBRATED)),
     ],
 )
 def test_a_process_takes_what_was_seen(capability: str, ubatch: int, part: Part) -> None:

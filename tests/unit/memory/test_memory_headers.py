@@ -94,6 +94,7 @@ def test_derived_values_live_as_long_as_what_they_come_from() -> None:
         calls.append(id(thing))
         return len(calls)
 
+    assert derived.__name__ == "derived"
     thing = Thing()
     assert derived(thing) == derived(thing) == 1
     gone = weakref.ref(thing)

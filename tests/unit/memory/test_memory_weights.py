@@ -36,6 +36,18 @@ def test_rows_that_are_not_whole_512_elements_are_filled_on_a_card() -> None:
     assert card_bytes(F16, 320, 320) == 640
 
 
+def test_rows_that_are_sent_to_a_card_are_filled_there_too() -> None:
+    q8, layers = ELEMENT_TYPES_BY_NAME["q8_0"], (HOST, HOST, HOST, HOST, 0)
+    model = MadeUp(matrix="q8_0", width=320).file()
+    plain = weight_bytes(model, layers)
+    for device, size in ((1, card_bytes(q8, 320, 320 * 640)), (HOST, host_bytes(q8, 320 * 640))):
+        sent = weight_bytes(model, layers, ((r"blk\.2\.ffn_up", device),))
+        moved = host_bytes(q8, 320 * 640)
+        assert sent[HOST] == plain[HOST] - (moved if device == 1 else 0)
+        assert sent.get(1, 0) == (size if device == 1 else 0)
+        assert sent[0] == plain[0]
+
+
 def test_embedding_stays_and_the_rest_goes_to_the_card() -> None:
     held = weight_bytes(MadeUp().file(), ALL_ON_CARD)
     assert held == {HOST: EMBEDDING, 0: EMBEDDING + NORM + 4 * BLOCK}
@@ -185,6 +197,9 @@ MAMBA = MadeUp(
         ("blk.0.nextn.embed_tokens.weight", (256, 1000), "q4_K", True),
         ("blk.0.nextn.embed_tokens.weight", (256, 1000), "nvfp4", False),
         ("blk.0.nextn.embed_tokens.weight", (320, 1000), "mxfp4", False),
+        ("blk.0.nextn.embed_tokens.weight", (160, 1000), "iq4_nl", False),
+        ("blk.0.nextn.embed_tokens.weight", (256, 1000), "iq4_nl", True),
+        ("blk.0.nextn.embed_tokens.weight", (768, 1000), "mxfp4", True),
     ],
 )
 def test_cards_hold_what_they_have_operations_for(
