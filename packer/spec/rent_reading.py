@@ -15,6 +15,7 @@ from packer.spec.document import Document
 from packer.spec.field_types import LONGEST_NAME
 from packer.spec.inventory_schema import MOST_GPUS_PER_NODE, MOST_POOLS, RentEntry
 from packer.spec.lookups import Lookups, located
+from packer.spec.problems import MOST_PROBLEMS
 from packer.units import GIB
 
 # Lists of single cards have the way of paying, or a grade of hosting, in the place of a type.
@@ -40,6 +41,8 @@ def rented_pools(
     """Pools of every entry; what is wrong is added to the problems."""
     pools: list[NodePool] = []
     for index, entry in enumerate(entries):
+        if len(problems) > MOST_PROBLEMS:
+            break
         rent = RentInFile(entry, index, document)
         found = list(_pools(rent, lookups, problems))
         if not found and not problems:

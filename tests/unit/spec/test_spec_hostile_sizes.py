@@ -1,10 +1,12 @@
 """Small files that ask for much: what they cost must follow from their length."""
 
 import time
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
 
+from packer.domain.instance_price import InstancePrice, RentalQuery
 from packer.errors import InvalidInput, Problem
 from packer.spec.fleet_file import read_fleet
 from packer.spec.inventory_file import read_inventory
@@ -91,6 +93,21 @@ def test_a_wall_of_unknown_names_is_cut(text: str) -> None:
     found = _problems(text)
     assert [problem.code for problem in found[MOST_PROBLEMS:]] == ["P0118"]
     assert time.process_time() - begun < 5
+
+
+def test_a_wall_of_patterns_that_nothing_is_like_is_cut() -> None:
+    asked = list[RentalQuery]()
+
+    def rentals(query: RentalQuery) -> tuple[InstancePrice, ...]:
+        asked.append(query)
+        raise InvalidInput(Problem("P0908", f"{query.provider} {n}") for n in range(60))
+
+    rents = "".join(f"- {{provider: p{number}, maxNodes: 1}}\n" for number in range(50))
+    with pytest.raises(InvalidInput) as caught:
+        text = INVENTORY.replace("nodePools:", "rent:") + rents
+        read_inventory(text, "inventory.yaml", replace(LOOKUPS, rentals=rentals))
+    assert len(asked) == 2
+    assert [problem.code for problem in caught.value.problems[MOST_PROBLEMS:]] == ["P0118"]
 
 
 def test_a_wall_of_unknown_nodes_is_cut() -> None:
