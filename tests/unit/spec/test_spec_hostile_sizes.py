@@ -103,8 +103,8 @@ def test_a_wall_of_patterns_that_nothing_is_like_is_cut() -> None:
         raise InvalidInput(Problem("P0908", f"{query.provider} {n}") for n in range(60))
 
     rents = "".join(f"- {{provider: p{number}, maxNodes: 1}}\n" for number in range(50))
+    text = INVENTORY.replace("nodePools:", "rent:") + rents
     with pytest.raises(InvalidInput) as caught:
-        text = INVENTORY.replace("nodePools:", "rent:") + rents
         read_inventory(text, "inventory.yaml", replace(LOOKUPS, rentals=rentals))
     assert len(asked) == 2
     assert [problem.code for problem in caught.value.problems[MOST_PROBLEMS:]] == ["P0118"]
