@@ -1,4 +1,4 @@
-"""Every model of the catalogue: weights and context are llama.cpp's own to the byte.
+"""Every model of the catalogue: its buffers on the host are llama.cpp's own to the byte.
 
 The model's real header over a file full of holes goes through the real planner, with command lines
 drawn at random; every architecture gets at least six.
@@ -33,7 +33,7 @@ def test_the_catalogue_has_all_architectures() -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.data())
-def test_weights_and_context_equal_the_real_projection(
+def test_buffers_equal_the_real_projection(
     oracle: Oracle, tmp_path: Path, architecture: str, data: st.DataObject
 ) -> None:
     entry = data.draw(st.sampled_from(MODELS[architecture]))

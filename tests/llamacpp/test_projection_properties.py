@@ -1,4 +1,4 @@
-"""Weights and context are llama.cpp's own to the byte: random models, random command lines.
+"""Weights, context and compute buffers are llama.cpp's own to the byte: random models, random command lines.
 
 128 models of the six architectures, each with four command lines: 512 cases per run.
 """
@@ -21,7 +21,7 @@ from tests.tiny_models import TinyShape, write_tiny_model
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(tiny_shapes(), st.lists(sizing_flags(), min_size=4, max_size=4))
-def test_weights_and_context_equal_the_real_projection(
+def test_buffers_equal_the_real_projection(
     oracle: Oracle, tmp_path: Path, shape: TinyShape, command_lines: list[list[str]]
 ) -> None:
     path = write_tiny_model(tmp_path / "model.gguf", shape)

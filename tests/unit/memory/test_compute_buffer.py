@@ -201,6 +201,22 @@ def test_adapters_add_their_operations(name: str, stems: tuple[str, ...]) -> Non
 
 
 @pytest.mark.parametrize(
+    "arguments", ["-c 4096 -np 1 -ngl 99", "-c 4096 -np 1 -ngl 9 --no-host", "-c 4096 -np 1 -ngl 0"]
+)
+def test_buffers_of_another_build_are_estimates_in_a_wider_band(arguments: str) -> None:
+    model = measured_model(f"{LLAMA}-Q4_K_M.gguf")
+    measured = computed(model, arguments)
+    assert computed(model, arguments, build="11434") == measured
+    other = computed(model, arguments, build="b11549")
+    for part, found in zip(
+        (*measured.cards, measured.host), (*other.cards, other.host), strict=True
+    ):
+        assert found.bytes == part.bytes
+        assert (found.low, found.high) == (int(part.low * 0.8), -int(-part.high * 1.25 // 1))
+        assert found.basis is Basis.ESTIMATED
+
+
+@pytest.mark.parametrize(
     ("architecture", "block"), [("bailingmoe3", 0), ("glm-dsa", 1), ("hy_v3", 1)]
 )
 def test_nextn_blocks_that_were_never_measured_are_estimated(architecture: str, block: int) -> None:

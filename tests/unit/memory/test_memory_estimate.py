@@ -286,6 +286,32 @@ def test_nothing_is_noted_about_a_plain_command_line() -> None:
     assert estimate(load_mode="none").notes == ()
 
 
+def test_a_build_that_was_not_measured_is_said_and_its_buffers_are_estimates() -> None:
+    options = replace(OPTIONS, load_mode="none")
+    measured = estimate_memory(MODEL, options, cards(1))
+    other = estimate_memory(MODEL, options, cards(1), build="b20000")
+    assert [note for note in other.notes if note not in measured.notes] == [
+        "compute buffers were measured on llama.cpp b11434: those of b20000 are estimated"
+    ]
+    (card,), (same,) = other.devices, measured.devices
+    assert card.basis == {**same.basis, "compute": Basis.ESTIMATED, "draft_compute": Basis.EXACT}
+    assert card.total_bytes == same.total_bytes
+    assert card.high_bytes - same.high_bytes == -(-card.compute_bytes // 4)
+    assert (other.host.basis["compute"], measured.host.basis["compute"]) == (
+        Basis.ESTIMATED,
+        Basis.EXACT,
+    )
+
+
+def test_the_host_is_as_sure_as_the_header_of_each_model() -> None:
+    guessed = replace(MODEL, basis=Basis.ESTIMATED, size_low=0.9, size_high=1.1)
+    drafting = replace(OPTIONS, gpu_layers=0, draft=DraftOptions("draft.gguf"))
+    found = estimate_memory(MODEL, drafting, cards(1), draft=guessed).host.basis
+    assert (found["weights"], found["draft_weights"]) == (Basis.EXACT, Basis.ESTIMATED)
+    assert (found["draft_compute"], found["process"]) == (Basis.EXACT, Basis.ESTIMATED)
+    assert estimate(0, guessed).host.basis["weights"] is Basis.ESTIMATED
+
+
 @pytest.mark.parametrize(("origin", "named"), [("/models/x.gguf", "/models/x.gguf"), ("", "x")])
 def test_a_missing_tensor_is_named(origin: str, named: str) -> None:
     tensors = tuple(t for t in MODEL.tensors if t.name != "blk.2.attn_q.weight")
