@@ -27,9 +27,7 @@ NAMES = {row["cmd"].split()[2] for row in rows("truth_architectures")} - {"refac
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
-def test_buffers_equal_the_real_projection(
-    oracle: Oracle, tmp_path: Path, name: str
-) -> None:
+def test_buffers_equal_the_real_projection(oracle: Oracle, tmp_path: Path, name: str) -> None:
     model, content, path = tiny_or_catalogue_model(name), tiny_content(name), tmp_path / name
     assert content is not None
     write_tiny(path, content, model, model)

@@ -1,4 +1,4 @@
-"""Weights, context and compute buffers are llama.cpp's own to the byte: random models, random command lines.
+"""Every buffer on the host is llama.cpp's own to the byte: random models and command lines.
 
 128 models of the six architectures, each with four command lines: 512 cases per run.
 """
