@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from packer.memory.result import Card, MemoryEstimate
 
 
-
 def estimate_server(
     argv: Sequence[str],
     cards: "Sequence[Card]",

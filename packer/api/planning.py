@@ -99,10 +99,12 @@ def facts_of(inputs: Input, calibration: "Calibration | None" = None) -> "Facts"
 
     from packer.api.learning import learnt_about
     from packer.catalogue.edition import catalogue_edition
+    from packer.llamacpp.flag_table import build_notes
     from packer.plan.plan import Inputs, Run, Versions
     from packer.plan.tools import Facts
 
     learnt, notes = learnt_about(inputs, calibration) if calibration else (None, ())
+    build = inputs.fleet.server_image.build
     return Facts(
         inputs=Inputs(
             fleet_name=inputs.fleet.name,
@@ -113,7 +115,7 @@ def facts_of(inputs: Input, calibration: "Calibration | None" = None) -> "Facts"
         versions=Versions(
             gpu_packer=__version__,
             ortools=version("ortools"),
-            llama_cpp_build=inputs.fleet.server_image.build,
+            llama_cpp_build=build,
             catalogue=catalogue_edition(),
         ),
         run=Run(
@@ -125,5 +127,5 @@ def facts_of(inputs: Input, calibration: "Calibration | None" = None) -> "Facts"
             processors=os.cpu_count() or 1,
         ),
         calibration=learnt,
-        notes=notes,
+        notes=(*notes, *build_notes(build)),
     )

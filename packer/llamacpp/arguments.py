@@ -7,7 +7,7 @@ from pathlib import PurePath
 from packer.domain.llama_build import MEASURED_BUILD
 from packer.domain.server_options import ServerOptions
 from packer.errors import InvalidInput, Location, Problem
-from packer.llamacpp.flag_table import PROGRAMS, FlagTable, flag_table, nearest_build
+from packer.llamacpp.flag_table import PROGRAMS, build_notes, flag_table, nearest_build
 from packer.llamacpp.gathered import Gathered
 from packer.llamacpp.settings import (
     MOST_PROBLEMS,
@@ -52,7 +52,7 @@ def parse_arguments(
     variables, problems = environment_settings(environment or {}, program, table)
     words, more = command_line_settings(argv, program, table)
     problems += more
-    gathered = Gathered(notes=_build_notes(build, table))
+    gathered = Gathered(notes=[*build_notes(build)])
     for setting in (*variables, *words):
         if len(problems) >= MOST_PROBLEMS:
             break
@@ -149,9 +149,3 @@ def _batch_problems(options: ServerOptions, argv: Sequence[str]) -> list[Problem
     return [
         Problem("P0412", title, location(argv, 0), "llama.cpp aborts when it starts", help_text)
     ]
-
-
-def _build_notes(build: str, table: FlagTable) -> list[str]:
-    if build == table.build:
-        return []
-    return [f"llama.cpp {build} is not known by name; the flags of {table.build} were used"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from packer.domain.llama_build import build_number
+from packer.domain.llama_build import build_number, is_same_build
 
 PROGRAMS = ("llama-server", "llama-fit-params")
 
@@ -67,6 +67,14 @@ def nearest_build(build: str) -> str:
     if number is None:
         return known_builds()[-1]
     return min(known_builds(), key=lambda known: abs((build_number(known) or 0) - number))
+
+
+def build_notes(build: str) -> tuple[str, ...]:
+    """What a reader must know about the flags of a build: nothing if it is known by name."""
+    nearest = nearest_build(build)
+    if is_same_build(build, nearest):
+        return ()
+    return (f"llama.cpp {build} is not known by name; the flags of {nearest} were used",)
 
 
 @cache

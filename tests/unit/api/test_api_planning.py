@@ -22,6 +22,18 @@ def test_hashes_and_versions_are_recorded() -> None:
     assert made.versions.ortools.startswith("9.")
 
 
+def test_a_plan_says_what_it_does_not_know_of_a_build() -> None:
+    known = plan(EXAMPLE)
+    given = inputs(EXAMPLE)
+    image = replace(given.fleet.server_image, build="b9600")
+    other = api.plan(replace(given, fleet=replace(given.fleet, server_image=image)))
+    estimated = "compute buffers were measured on llama.cpp b11434: those of b9600 are estimated"
+    assert [note for note in other.notes if note not in known.notes] == [
+        *[f"{name}: {estimated}" for name in ("chat", "code", "embed", "translate")],
+        "llama.cpp b9600 is not known by name; the flags of b11434 were used",
+    ]
+
+
 def test_everything_but_the_run_block_depends_on_the_inputs_alone() -> None:
     first, second = plan(EXAMPLE), api.plan(inputs(EXAMPLE))
     assert replace(first, run=second.run) == second
