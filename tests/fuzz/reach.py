@@ -14,6 +14,7 @@ import coverage
 HERE = Path(__file__).parent
 PACKER = HERE.parents[1] / "packer"
 _IMPORTS, _SEEDS = "", "seeds"
+_LONGEST_KEPT = 4_096
 
 _Branches = frozenset[tuple[str, tuple[int, int]]]
 
@@ -81,7 +82,7 @@ def _branches(
 def _copy(inputs: list[bytes], branches: Mapping[int, _Branches], known: int, folder: Path) -> None:
     reached = {branch for number in range(known) for branch in branches[number]}
     for number in range(known, len(inputs)):
-        if branches[number] <= reached:
+        if branches[number] <= reached or len(inputs[number]) > _LONGEST_KEPT:
             continue
         reached |= branches[number]
         folder.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from random import Random
 from typing import Any
 
@@ -16,6 +17,9 @@ NASTY: tuple[object, ...] = (
     [0], {"a": 0}, [None], "2026-02-30", "2026-11-22", 999999, "https://a/b", "pvc://a/b.gguf",
 )  # fmt: skip
 _MOST_COPIES = 24
+_LONGEST_COPIED = 400
+"""Characters of what is repeated often; copies of copies would fill the memory."""
+_MOST_PLACES = 5_000
 _DEEPEST = 8
 
 
@@ -112,7 +116,9 @@ def changed(content: bytes, words: Vocabulary, draw: Random) -> bytes:
     root = [read(content)]
     if not isinstance(root[0], dict | list):
         return b""
-    places = list(_places(root))
+    places = list(islice(_places(root), _MOST_PLACES))
+    if len(places) == _MOST_PLACES:  # anchors may make a document of any size, or one in itself
+        return b""
     for _ in range(draw.choice((1, 1, 2, 4))):
         # An earlier change may have taken the place away.
         with suppress(KeyError, IndexError):
@@ -214,7 +220,8 @@ def _misplace(place: _Place, words: Vocabulary, draw: Random) -> None:
 def _repeat(place: _Place, words: Vocabulary, draw: Random) -> None:
     """More of the same, with names and numbers counted on."""
     value = place.value
-    copies = draw.choice((1, 2, 3, _MOST_COPIES))
+    is_small = len(json.dumps(value, default=str)) <= _LONGEST_COPIED
+    copies = draw.choice((1, 2, 3, _MOST_COPIES)) if is_small else 1
     if isinstance(place.holder, list):
         place.holder[place.key : place.key] = [_counted(value, number) for number in range(copies)]
     elif isinstance(value, list) and value:
