@@ -185,3 +185,15 @@ def test_a_gap_of_no_time_is_none() -> None:
     assert [stop.server for stop in planned.forced_stops] == ["a"]
     assert planned.downtime_seconds == {}
     assert planned.seconds == 0.0
+
+
+@pytest.mark.parametrize(("expansions", "is_proven"), [(0, False), (1, True)])
+def test_as_many_moments_are_looked_at_as_are_allowed(expansions: int, is_proven: bool) -> None:
+    """One moment to look from: the server is in its own way."""
+    change = Change("a", on(0, 8, "a"), on(0, 9, "a"))
+    found = fewest_stops(RolloutState(room(10), (change,)), expansions)
+    assert found == ([(STOP, 0), (START, 0)], is_proven)
+
+
+def test_places_are_called_what_people_call_them() -> None:
+    assert [str(one) for one in (Place("n0", 0), Place("n0", HOST))] == ["n0 gpu0", "n0 memory"]
