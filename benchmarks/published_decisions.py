@@ -3,15 +3,16 @@
 import tempfile
 from collections.abc import Iterator
 from functools import cache
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 from benchmarks import published_mtp
 from packer import api
 from packer.catalogue.gpus import find_gpu
+from packer.domain.llama_build import MEASURED_BUILD
+from packer.memory.compute_buffer import UNMEASURED_HIGH
 from packer.units import KIB
-
-_NEWEST = "b11434"
 
 _FLEET = """apiVersion: gpu-packer/v1
 kind: Fleet
@@ -45,9 +46,10 @@ def planned_decision(article: dict[str, Any], wish: dict[str, Any], build: str =
         wish: Model, card, context and accepted cache types.
         build: llama.cpp build; empty is the article's.
     """
+    build = build or article["build"]
     fleet = _FLEET.format(
-        build=build or article["build"],
-        headroom=_headroom_bytes(article, wish["model"]),
+        build=build,
+        headroom=_headroom_bytes(article, wish["model"], build),
         model=wish["model"],
         quantization=published_mtp.QUANTIZATION,
         context_ki=wish["context_ki"],
@@ -71,27 +73,30 @@ def _planned(fleet: str, inventory: str) -> str:
     return f"mtp, depth {argv[argv.index('--spec-draft-n-max') + 1]}, {cache_type}"
 
 
-def _headroom_bytes(article: dict[str, Any], model: str) -> int:
+def _headroom_bytes(article: dict[str, Any], model: str, build: str) -> int:
     """What the plain row leaves of the card, by the plan's upper bands: the article's reserve.
 
     The plan holds upper bands of the catalogue's file against the card; where those are larger than
-    what really ran, nothing is kept free.
+    what really ran, nothing is kept free. Compute buffers have a band where the plan's have one.
     """
     plain = next(row for row in article["rows"] if row["model"] == model and not row["drafted"])
-    used = published_mtp.memory_of(article, plain, plain["context_ki"] * KIB).devices[0].high_bytes
+    ran = published_mtp.memory_of(article, plain, plain["context_ki"] * KIB).devices[0]
+    used = ran.high_bytes
+    if build == MEASURED_BUILD:
+        used -= ceil(ran.compute_bytes * (UNMEASURED_HIGH - 1))
     return max(0, find_gpu(article["gpu"]).allocatable_bytes - used)
 
 
 def section(article: dict[str, Any]) -> Iterator[str]:
     """The table of decisions, and why plans differ from the article's."""
-    plans = f"plan, {article['build']} | plan, {_NEWEST}"
+    plans = f"plan, {article['build']} | plan, {MEASURED_BUILD}"
     yield f"| use | card | context | article | our rules | {plans} |"
     yield "|---|---|---|---|---|---|---|"
     for wish in article["decisions"]:
         yield (
             f"| {wish['use']} | {wish['gpu']} | {wish['context_ki']}Ki | {wish['decided']} | "
             f"{published_mtp.decision(article, wish)} | {planned_decision(article, wish)} | "
-            f"{planned_decision(article, wish, _NEWEST)} |"
+            f"{planned_decision(article, wish, MEASURED_BUILD)} |"
         )
     yield f"""
 “Our rules” are the speed rules alone, at the article's depth of {article["depth"]:,} tokens: depths

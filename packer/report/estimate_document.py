@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from packer.domain.basis import Basis
 from packer.errors import InvalidInput, Unreachable
 from packer.memory.result import DeviceEstimate, HostEstimate, MemoryEstimate
 from packer.performance.estimate import SpeedEstimate
@@ -76,8 +75,7 @@ def _device(device: DeviceEstimate) -> dict[str, Any]:
 
 def _host(host: HostEstimate) -> dict[str, Any]:
     parts = {f"{part}_bytes": getattr(host, f"{part}_bytes") for part in HOST_PARTS}
-    basis = {part: host.basis.get(part, Basis.EXACT).value for part in HOST_PARTS}
-    return {**parts, "total_bytes": host.total_bytes, "basis": basis}
+    return {**parts, "total_bytes": host.total_bytes}
 
 
 def error_document(error: Exception) -> dict[str, Any]:
