@@ -84,7 +84,8 @@ def _in_documents(seeds: Seeds, kind: SchemaKind | None = None) -> Change:
     def words() -> trees.Vocabulary:
         return trees.vocabulary(seeds(), json_schema(kind) if kind else None)
 
-    return lambda content, draw: trees.changed(content, words(), draw)
+    in_yaml = kind not in (None, "plan")
+    return lambda content, draw: trees.changed(content, words(), draw, in_yaml)
 
 
 def _in_texts(seeds: Seeds, separator: bytes = b"\n", more: Sequence[bytes] = ()) -> Change:

@@ -20,6 +20,7 @@ _MOST_COPIES = 24
 _LONGEST_COPIED = 400
 """Characters of what is repeated often; copies of copies would fill the memory."""
 _MOST_PLACES = 5_000
+_SHARE_OF_YAML = 0.1
 _DEEPEST = 8
 
 
@@ -111,8 +112,8 @@ def read(content: bytes) -> Any:
         return None
 
 
-def changed(content: bytes, words: Vocabulary, draw: Random) -> bytes:
-    """The document after one to four changes; empty if there is no document in the bytes."""
+def changed(content: bytes, words: Vocabulary, draw: Random, in_yaml: bool = False) -> bytes:
+    """The document after one to four changes, as JSON or as either; empty if there is none."""
     root = [read(content)]
     if not isinstance(root[0], dict | list):
         return b""
@@ -123,12 +124,12 @@ def changed(content: bytes, words: Vocabulary, draw: Random) -> bytes:
         # An earlier change may have taken the place away.
         with suppress(KeyError, IndexError):
             draw.choice(_CHANGES)(_Place(*draw.choice(places)), words, draw)
-    return _written(root[0] if root else None, draw)
+    return _written(root[0] if root else None, in_yaml and draw.random() < _SHARE_OF_YAML)
 
 
-def _written(tree: object, draw: Random) -> bytes:
+def _written(tree: object, in_yaml: bool) -> bytes:
     try:
-        if draw.random() < 0.1:
+        if in_yaml:
             return yaml.dump(tree, Dumper=yaml.CSafeDumper, allow_unicode=True).encode()
         return json.dumps(tree, ensure_ascii=False, default=str, separators=(",", ":")).encode()
     except (UnicodeEncodeError, ValueError, RecursionError):
