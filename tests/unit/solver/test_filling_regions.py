@@ -38,7 +38,7 @@ def steps_until_full(types: list[Document], items: list[Document], start: list[P
 
 
 def one_gpu_of_three_hundred() -> int:
-    """``w`` runs on one GPU alone, where ``x`` sits, which runs anywhere; others have more slack."""
+    """``w`` runs on one GPU alone, where ``x`` sits; most others have more slack."""
     types = [
         node_type("a", count=150, gpus=2, gpu_cap=[100]),
         node_type("b", count=1, gpus=1, gpu_cap=[100]),
