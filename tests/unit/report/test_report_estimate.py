@@ -17,7 +17,7 @@ from packer.report.estimate_table import estimate_table
 from packer.units import GIB
 
 LIMITS = dict.fromkeys(("prompt_cache", "process"), Basis.ESTIMATED)
-HOST = HostEstimate(*(2**index for index in range(10)), basis=LIMITS)
+HOST = replace(HostEstimate(*(2**index for index in range(10))), basis=LIMITS)
 BASIS = dict.fromkeys(DEVICE_PARTS, Basis.EXACT) | {"process": Basis.ESTIMATED}
 CARD = DeviceEstimate(
     name="L40S",
