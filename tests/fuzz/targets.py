@@ -149,7 +149,8 @@ def _lookups() -> Lookups:
 
 
 def _fleet(content: bytes) -> object:
-    return read_fleet(content, str(Path(_folder().name, "fleet.yaml")), _lookups())
+    products = (_lookups().gpu("L40S"), _lookups().gpu("T4"))
+    return read_fleet(content, str(Path(_folder().name, "fleet.yaml")), _lookups(), products)
 
 
 def _inventory(content: bytes) -> object:
