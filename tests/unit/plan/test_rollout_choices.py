@@ -123,6 +123,18 @@ def test_without_search_the_server_that_most_others_wait_for_stops() -> None:
     assert len(steps) == 4
 
 
+def test_one_long_stop_is_better_than_two_short_ones() -> None:
+    hub = Occupancy({CARDS[1]: 8, CARDS[2]: 8}, frozenset({"hub"}))
+    changes = (
+        Change("a", on(1, 8, "a"), on(0, 4, "a"), start_seconds=1.0),
+        Change("b", on(2, 8, "b"), on(0, 4, "b"), start_seconds=1.0),
+        Change("hub", on(0, 8, "hub"), hub, start_seconds=100.0),
+    )
+    planned = rollout(room(10, 10, 10), changes)
+    assert [one.server for one in planned.forced_stops] == ["hub"]
+    assert planned.stops_are_fewest
+
+
 def test_without_search_those_alike_stop_in_their_order() -> None:
     changes = tuple(
         Change(f"s{n}", on(n, 8, f"w{n}"), on((n + 1) % 4, 8, f"w{n}"), start_seconds=9.0)
