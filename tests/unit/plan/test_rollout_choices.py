@@ -78,6 +78,7 @@ def test_a_server_that_gives_up_a_workload_may_be_in_somebodys_way() -> None:
     assert not rollout(servers, changes).shortfalls
     _, proven = fewest_stops(RolloutState(servers, changes), expansions=0)
     assert not proven, "it was searched for"
+    assert rollout(servers, changes, expansions=0).stops_are_fewest, "none are, searched or not"
 
 
 def test_a_minimum_may_tie_what_waits_for_nobody_to_a_circle() -> None:
