@@ -257,6 +257,22 @@ def variants() -> Mapping[str, Variant]:
         "deepseek2-moe+long.gguf": Variant(
             "deepseek2-moe.gguf", 48, keys={"expert_gating_func": None}
         ),
+        **{
+            f"{base}+twice.gguf": Variant(_named(base), 9, _EXPERTS)
+            for base in ("llama4-moe", "smollm3-dense", "afmoe-moe", "smallthinker-moe")
+        },
+        **{
+            f"{base}+straight.gguf": Variant(
+                _named(base), keys={"rope.dimension_sections": (0, 0, 0, 0)}
+            )
+            for base in ("glm4-dense", "glm4moe-moe", "hunyuan_vl-dense")
+        },
+        **{
+            f"{base}+split.gguf": Variant(
+                _named(base), keys={"rope.dimension_sections": (32, 32, 32, 32)}
+            )
+            for base in ("llama-dense", "qwen3-dense")
+        },
         "baichuan-dense+32.gguf": Variant("baichuan-dense.gguf", 32),
         "baichuan-dense+40.gguf": Variant("baichuan-dense.gguf", 40),
         "stablelm-dense+parallel.gguf": Variant(

@@ -146,9 +146,6 @@ class Scheduler:
         for source in node.sources:
             if source.backend == UNASSIGNED:
                 source.backend = node.backend if source.root is None else source.root.backend
-        for backend in range(self.host + 1):
-            if node.backend == UNASSIGNED and self._supports(backend, node):
-                node.backend = backend
 
     def _supports(self, backend: int, node: GraphTensor) -> bool:
         """Whether a backend can run an operation."""

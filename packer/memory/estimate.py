@@ -210,7 +210,7 @@ def _projector_device(options: ServerOptions, card_count: int) -> int:
 def _weights(model: ModelFile, size: int, adapters: int = 0) -> Part:
     """Weights on one device, as sure as the header they come from."""
     part = Part.scaled(size, model.size_low, model.size_high, model.basis)
-    return Part(part.bytes + adapters, part.low + adapters, part.high + adapters, part.basis)
+    return part.and_exactly(adapters)
 
 
 def _device(process: _Process, index: int, card: Card, overhead: Part) -> DeviceEstimate:

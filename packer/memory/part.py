@@ -23,5 +23,9 @@ class Part(NamedTuple):
         """A part whose band is a ratio of it."""
         return cls(count, int(count * low), -int(-count * high // 1), basis)
 
+    def and_exactly(self, count: int) -> "Part":
+        """The part with so many bytes more that are sure."""
+        return Part(self.bytes + count, self.low + count, self.high + count, self.basis)
+
 
 NOTHING = Part.exact(0)

@@ -16,20 +16,20 @@ class Routing:
         is_normalized: Whether the weights of the chosen are divided by their sum.
         scale: Factor on the weights; 0 and 1 mean none.
         activation: ``silu``, ``gelu``, ``relu``, ``relu_sqr``, ``swiglu_oai`` or ``situ``.
-        weighs_first: Whether weights are applied to the experts' input (Llama 4).
         groups, groups_used: Expert groups, of which some are chosen first.
+        weighs_first: Whether weights are applied to the experts' input (Llama 4).
         stem: End of the experts' names.
         chunk: Experts that share one of these (Grove).
         ranks_by_sigmoid: Whether experts are chosen by another function than they are weighted.
     """
 
-    gate: str = "soft_max"
-    is_normalized: bool = True
-    scale: float = 0.0
-    activation: str = "silu"
+    gate: str
+    is_normalized: bool
+    scale: float
+    activation: str
+    groups: int
+    groups_used: int
     weighs_first: bool = False
-    groups: int = 0
-    groups_used: int = 0
     stem: str = "exps"
     chunk: int = 1
     ranks_by_sigmoid: bool = False

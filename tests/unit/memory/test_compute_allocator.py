@@ -1,5 +1,7 @@
 """Best fit over freed blocks: what is reused, what is not, and what that reserves."""
 
+import pytest
+
 from packer.memory.compute_allocator import GIVE, LOOK, TAKE, TRIM, Replay, replay
 from packer.memory.compute_lifetimes import SizeOf, lifetimes
 from packer.memory.compute_tensor import F32, GraphTensor, tensor_bytes
@@ -118,6 +120,31 @@ def test_what_is_trimmed_off_is_free_to_its_last_byte() -> None:
     found = replay(script, (1024, 256, 768))
     assert found.addresses == (0, 1024, 256, 1280)
     assert found.tops == (1024, 1280, 1536)
+
+
+def test_nothing_is_freed_where_nothing_is_trimmed_off() -> None:
+    for had, kept in ((4096, 4096), (4096, 8192)):
+        # Equal numbers, but not the same objects, as sizes are that were rounded up one by one.
+        sizes = [int(str(had)), int(str(kept))]
+        script = [(TAKE, 0, 0, 0), (TAKE, 1, 0, 0), (TRIM, 0, 0, 1), (LOOK, 0, 0, 0)]
+        ((_, starts, _),) = replay(script, sizes).pictures
+        assert starts == (8192,)
+
+
+@pytest.mark.parametrize("first", [16, 64])
+def test_scratch_is_freed_whichever_size_was_met_first(first: int) -> None:
+    """Sizes are numbered as they are met; what is trimmed does not depend on their numbers."""
+
+    def with_scratch(found: GraphTensor, _: int) -> int:
+        return tensor_bytes(found) * (4 if found.operation == "flash_attn" else 1)
+
+    source = given(first)
+    attended = tensor("flash_attn", 64, source)
+    scaled = tensor("scale", 64, attended)
+    beside = tensor("mul_mat", 128, scaled)
+    addresses = allocated((source,), [attended, scaled, beside], with_scratch).addresses
+    start = addresses[attended.block]
+    assert addresses[beside.block] == start + 256
 
 
 def test_pictures_of_what_is_free() -> None:

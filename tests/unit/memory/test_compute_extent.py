@@ -113,6 +113,8 @@ def test_one_size_is_above_another_for_all_values_or_only_some() -> None:
     symbols = Symbols((3, 5))
     one, two = symbols.extent(0), symbols.extent(1)
     assert is_never_above(one, one + two)
+    assert not is_never_above(one + two, one)
+    assert is_never_above(one, one)
     assert not is_never_above(one, two)
     assert not is_never_above(two, one)
     assert terms_of(one * 0) == {}
@@ -127,6 +129,18 @@ def test_a_constant_is_divided_apart_and_left_out_where_nothing_stays(divisor: i
         assert terms_of(quotient) == {1: 96 // divisor} | left
         assert value_of(quotient) == (480 + constant) // divisor
     assert symbols.answers == {}
+
+
+@pytest.mark.parametrize("divisor", [1, 2, 3, 4, 8, 32])
+def test_rests_that_no_value_changes_are_not_asked_for(divisor: int) -> None:
+    for factor in (0, 1, 2, 5):
+        for constant in range(-9, 70):
+            symbols = Symbols((5, 7, 11))
+            assert (factor * divisor * symbols.extent(0) + constant) % divisor == constant % divisor
+            assert symbols.answers == {}
+    symbols = Symbols((5, 7, 11))
+    assert (symbols.extent(0) + 3) % 7 == 1
+    assert len(symbols.answers) == 1
 
 
 def test_no_size_is_below_itself() -> None:

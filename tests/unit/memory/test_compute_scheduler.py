@@ -69,6 +69,17 @@ def test_a_view_is_where_it_looks_at() -> None:
     assert [one.backend for one in (first, view, last)] == [CARD, CARD, HOST]
 
 
+def test_a_result_written_over_another_is_where_it_was_computed() -> None:
+    source = given()
+    first = node("mul_mat", weight(0), source)
+    over = node("add", first, weight(1), root=True)
+    last = node("mul_mat", weight(0), over)
+    found = scheduler(cards=2).schedule(Graph([first, over, last], [source]))
+    assert [one.backend for one in (first, over, last)] == [0, 1, 0]
+    assert (last.sources[1].operation, last.sources[1].backend) == ("none", 0)
+    assert found.split_count == 3
+
+
 def test_what_reads_nothing_of_a_card_is_where_most_of_it_lies() -> None:
     left, right = given(), given()
     alone = node("add", left, right)

@@ -320,6 +320,28 @@ def test_queries_are_cut_the_same_way_for_as_many_tokens_as_heads(name: str) -> 
     assert widths(4) == widths(8)
 
 
+@pytest.mark.parametrize("rank", [320, 512])
+def test_compressed_keys_are_the_front_of_a_row_with_what_is_rotated(rank: int) -> None:
+    keys: dict[str, MetadataValue | None] = {
+        "attention.kv_lora_rank": rank,
+        "attention.key_length": rank + 64,
+        "attention.value_length": rank,
+    }
+    shapes = {
+        "attn_kv_a_norm.weight": (rank,),
+        "attn_kv_a_mqa.weight": (128, rank + 64),
+        "attn_k_b.weight": (128, rank),
+        "attn_v_b.weight": (rank, 128),
+    }
+    found = lines(reshaped(changed("deepseek2-moe.gguf", keys), shapes))
+    views = [line.split() for line in found if line.startswith("view f32")]
+    row = 4 * (rank + 64)
+    fronts = [words[3] for words in views if words[2] == f"{rank},48,1,1"]
+    turns = [words[-1] for words in views if words[2] == "64,1,48,1" and f",{row}," in words[3]]
+    assert fronts == [f"4,{row},{48 * row},{48 * row}"] * 2
+    assert turns == [str(4 * rank)] * 2
+
+
 @pytest.mark.parametrize(
     ("name", "blocks"), [("deepseek2-moe.gguf", 2), ("mistral3-dense.gguf", 2)]
 )

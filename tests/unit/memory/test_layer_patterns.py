@@ -116,6 +116,14 @@ def test_a_window_of_every_block_with_attention() -> None:
         nextn_predict_layers=1,
     )
     assert (found.window, blocks(found.window_layers)) == (9, [1, 3])
+    found = sizes(
+        "lfm2",
+        6,
+        attention__sliding_window=9,
+        attention__head_count_kv=(0, 2, 0, 2, 2, 2),
+        nextn_predict_layers=3,
+    )
+    assert (found.window, blocks(found.window_layers)) == (9, [1])
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,17 @@ def test_the_parts_add_up_to_a_servers_context(name: str, cells: int) -> None:
     )
 
 
+def test_a_window_wider_than_long_contexts_is_filled_first() -> None:
+    window = 300_000
+    keys = {"attention.sliding_window": window, "context_length": 10**6}
+    made = MadeUp("mellum", keys=keys | {"attention.sliding_window_pattern": 2})
+    cost = cache_cost(made.file(), "f16")
+    dense = [has for has in made.sizes().window_layers if not has]
+    assert 0 < len(dense) < 4
+    assert cost.bytes_per_token == 2 * 2 * 64 * 2 * len(dense)
+    assert cost.window_bytes >= 2 * 2 * 64 * 2 * (4 - len(dense)) * window
+
+
 def test_types_are_sorted_by_size() -> None:
     costs = [cache_cost(MadeUp().file(), cache_type).bytes_per_token for cache_type in CACHE_TYPES]
     assert costs == sorted(costs, reverse=True)

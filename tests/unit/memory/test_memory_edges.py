@@ -186,6 +186,8 @@ def test_latent_heads_have_keys_and_values(key: int, value: int) -> None:
 
 
 def test_bands() -> None:
+    guessed = Part(50, 40, 70, Basis.ESTIMATED)
+    assert guessed.and_exactly(9) == Part(59, 49, 79, Basis.ESTIMATED)
     assert Part.exact(5) == Part(5, 5, 5, Basis.EXACT)
     assert Part.scaled(5, 0.5, 1.5, Basis.ESTIMATED) == Part(5, 2, 8, Basis.ESTIMATED)
 

@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from dataclasses import asdict, fields
 
 import pytest
 
@@ -20,6 +21,11 @@ def test_defaults_are_llama_cpps() -> None:
     assert sizes.is_causal
     assert sizes.output_embedding == 256
     assert sizes.cached_layers == 4
+
+
+def test_a_model_without_states_has_no_sizes_of_them() -> None:
+    space = MadeUp().sizes().state_space
+    assert asdict(space) == {one.name: 0 for one in fields(space)} | {"token_shifts": 2}
 
 
 def test_key_heads_default_to_heads() -> None:
