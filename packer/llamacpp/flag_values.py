@@ -143,7 +143,7 @@ def _check_pattern(pattern: str) -> None:
     try:
         with warnings.catch_warnings(action="ignore"):
             re.compile(pattern)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
 
 

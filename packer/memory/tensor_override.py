@@ -10,6 +10,7 @@ from packer.memory.layer_split import HOST
 # llama.cpp b11434, common/common.h.
 _EXPERTS = r"\.ffn_(up|down|gate|gate_up)_(ch|)exps"
 _DENSE = r"\.ffn_(up|down|gate)\."
+_MOST_LAYERS = 512  # LLAMA_MAX_LAYERS
 
 Override = tuple[str, int]
 """A pattern to search for in tensor names, and the device they go to."""
@@ -58,13 +59,13 @@ def overridden_device(name: str, patterns: Sequence[tuple[re.Pattern[str], int]]
 
 def _first_blocks(count: int) -> str:
     """Pattern for blocks 0 to count - 1; one pattern instead of llama.cpp's one per block."""
-    return r"blk\.(" + "|".join(map(str, range(count))) + ")"
+    return r"blk\.(" + "|".join(map(str, range(min(count, _MOST_LAYERS)))) + ")"
 
 
 def _checked_pattern(pattern: str) -> str:
     try:
         re.compile(pattern)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise InvalidInput(
             Problem(
                 code="P0508",

@@ -587,3 +587,14 @@ def test_reading_stops_at_twenty_problems(word: str) -> None:
     assert len(found) == 21
     assert found[-1].code == "P0413"
     assert len(problems(" ".join([word] * 19))) == 19
+
+
+@pytest.mark.parametrize("pattern", ["(" * 900, "a{99999999999999999999}"])
+def test_patterns_that_no_expression_can_be_are_refused(pattern: str) -> None:
+    assert "is no regular expression" in whys(f"-ot {pattern}=CPU")[0]
+
+
+def test_more_layers_than_any_model_has_are_written_out_once() -> None:
+    patterns = options("--n-cpu-moe 2000000000 -ot x=CUDA0").override_tensors
+    assert len(patterns) == 512 + 1
+    assert patterns[511][0].startswith(r"blk\.511\.")
