@@ -210,3 +210,26 @@ def test_as_many_moments_are_looked_at_as_are_allowed(expansions: int, is_proven
 
 def test_places_are_called_what_people_call_them() -> None:
     assert [str(one) for one in (Place("n0", 0), Place("n0", HOST))] == ["n0 gpu0", "n0 memory"]
+
+
+def test_who_shares_a_seat_with_its_own_holder_waits_for_nobody_there() -> None:
+    seat = {"group": "claim"}
+    changes = tuple(
+        Change(f"s{card}", on(card, 8, f"w{card}", seats=seat), on(card, 9, f"w{card}", seats=seat))
+        for card in (0, 1)
+    )
+    planned = rollout(room(10, 10), changes)
+    assert [(one.server, one.with_others) for one in planned.forced_stops] == [
+        ("s0", ()),
+        ("s1", ()),
+    ]
+
+
+def test_a_workload_that_is_not_wanted_any_more_has_no_gap() -> None:
+    changes = (
+        Change("leaves", on(0, 5, "old"), None),
+        Change("comes", None, on(1, 5, "new"), start_seconds=20.0),
+    )
+    planned = rollout(room(10, 10), changes)
+    assert len(planned.waves) == 1
+    assert planned.downtime_seconds == {}
