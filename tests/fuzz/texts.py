@@ -7,7 +7,7 @@ from random import Random
 
 _TOKEN = re.compile(rb"[0-9]+(?:\.[0-9]+)?|[A-Za-z_]+|[^A-Za-z0-9_]")
 _NUMBERS = (
-    b"0", b"-1", b"1", b"2", b"4096", b"2147483648", b"9" * 20, b"9" * 400, b"1e308", b"1e999",
+    b"0", b"-1", b"1", b"2", b"4096", b"2147483647", b"9" * 20, b"9" * 400, b"1e308", b"1e999",
     b"nan", b"inf", b"0.1.2", b"1e-400", b"", b"16k", "１".encode(), b"0x10", b"1_000", b"+5",
 )  # fmt: skip
 _MOST_COPIES = 40
@@ -65,10 +65,11 @@ def _swap(lines: list[bytes], place: int, known: Pieces, draw: Random) -> None:
 
 
 def _token(lines: list[bytes], place: int, known: Pieces, draw: Random) -> None:
-    """One token becomes another, nothing, or twice itself."""
+    """One token becomes another, nothing, or itself again and again."""
     tokens = _TOKEN.findall(lines[place]) or [b""]
     chosen = draw.randrange(len(tokens))
-    tokens[chosen] = draw.choice((draw.choice(known.tokens), tokens[chosen] * 2, b"", b'"', b","))
+    again = tokens[chosen] * draw.choice((2, _MOST_COPIES, _MOST_COPIES**2))
+    tokens[chosen] = draw.choice((draw.choice(known.tokens), again, b"", b'"', b",", b"("))
     lines[place] = b"".join(tokens)
 
 
