@@ -168,6 +168,8 @@ def test_a_place_nobody_knows_has_room_for_nothing() -> None:
     (problem,) = refused.value.problems
     assert problem.title.startswith("n0 gpu1")
     assert problem.why == "1 bytes planned and running, 0 allocatable"
+    comes = Change("a", None, on(1, 1, "a"))
+    assert RolloutState(room(10), (comes,)).roomy_places([0]) == set()
     host = {Place("n0", HOST): 0, CARDS[0]: 5}
     comes = Change("a", None, Occupancy(host, frozenset("a")))
     assert order(room(10), comes) == [(START, "a")]

@@ -15,6 +15,8 @@ from packer.plan.rollout.record import (
     recorded_peaks,
     recorded_steps,
 )
+from tests.report_answers import change_of
+from tests.sample_plans import tiny_plan
 
 FIRST, SECOND, MEMORY = Place("n0", 0), Place("n0", 1), Place("n0", HOST)
 
@@ -41,6 +43,7 @@ def test_steps_carry_their_wave_and_peaks_their_room() -> None:
         RecordedStop("a", ()),
         RecordedShortfall("a", 0, 1, ("a",)),
         RecordedGap("a", 1.0),
+        change_of(tiny_plan()),
     ],
     ids=lambda one: type(one).__name__,
 )
