@@ -68,7 +68,8 @@ def _token(lines: list[bytes], place: int, known: Pieces, draw: Random) -> None:
     """One token becomes another, nothing, or itself again and again."""
     tokens = _TOKEN.findall(lines[place]) or [b""]
     chosen = draw.randrange(len(tokens))
-    again = tokens[chosen] * draw.choice((2, _MOST_COPIES, _MOST_COPIES**2))
+    # Only short ones often, as a change may meet what another has made long.
+    again = tokens[chosen][:8] * draw.choice((2, _MOST_COPIES, _MOST_COPIES**2))
     tokens[chosen] = draw.choice((draw.choice(known.tokens), again, b"", b'"', b",", b"("))
     lines[place] = b"".join(tokens)
 
