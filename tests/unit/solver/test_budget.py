@@ -24,7 +24,7 @@ from packer.solver.set_filling import SetFilling
 from packer.solver.stopping import Clock, Limits
 from tests.tiny_packing import Document, alternative, instance, item, node_type
 
-PLENTY = Clock(Limits(time_seconds=600.0, workers=1))
+PLENTY = Clock(Limits(time_seconds=86_400.0, workers=1))
 
 
 def one_each(name: str, count: int, capacity: int, price: int) -> Document:

@@ -28,7 +28,7 @@ from packer.solver.squeeze import Squeeze
 from packer.solver.stopping import Clock, Limits
 from packer.solver.ware_sets import Ware, cost_of, most_room, sets_between, wares
 
-PLENTY = Clock(Limits(time_seconds=600.0, workers=1))
+PLENTY = Clock(Limits(time_seconds=86_400.0, workers=1))
 
 
 def node_type(name: str, count: int, capacity: int, price: int, gpus: int = 2) -> dict[str, Any]:

@@ -16,14 +16,15 @@ from packer.solver.set_filling import SetFilling
 from packer.solver.stopping import Clock, Limits
 from tests.tiny_packing import Document, alternative, instance, item, node_type
 
-CLOCK = Clock(Limits(time_seconds=600.0, workers=1))
+LIMITS = Limits(time_seconds=600.0, workers=1)
 MOST_STEPS = 120
 
 
 def steps_until_full(types: list[Document], items: list[Document], start: list[Placed]) -> int:
     """Steps of ten seeds together until everything has room on all the GPUs there are."""
     given = parse_instance(instance(types, items))
-    pricing = RoomPricing(given, build_columns(given), CLOCK)
+    clock = Clock(LIMITS)
+    pricing = RoomPricing(given, build_columns(given), clock)
     nodes = [len(one.available) for one in given.node_types]
     gpus = [n * one.gpus for n, one in zip(nodes, given.node_types, strict=True)]
     prices = pricing.prices(gpus, nodes)
@@ -31,7 +32,7 @@ def steps_until_full(types: list[Document], items: list[Document], start: list[P
     total = 0
     for seed in range(10):
         every = np.ones(sum(gpus), dtype=bool)
-        filling = SetFilling(Packing(pricing.geometry, start), every, prices, CLOCK, seed)
+        filling = SetFilling(Packing(pricing.geometry, start), every, prices, clock, seed)
         filling.improve(MOST_STEPS, lambda: True)
         total += filling.steps
     return total
