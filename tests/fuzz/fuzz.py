@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 from random import Random
 
@@ -49,7 +50,12 @@ def main() -> None:
     def another_input(content: bytes, longest: int, seed: int) -> bytes:
         draw = Random(seed)
         if target.change is not None and draw.random() > _SHARE_OF_BYTES:
-            changed = target.change(content, draw)
+            try:
+                changed = target.change(content, draw)
+            except Exception:
+                # libFuzzer would wait for ever for a mutator that raised.
+                traceback.print_exc()
+                os._exit(1)
             if 0 < len(changed) <= longest:
                 return changed
         mutated: bytes = atheris.Mutate(content, longest)

@@ -99,7 +99,8 @@ def _changed(content: bytes, draw: Random) -> bytes:
     if header is None or not header.keys:
         return b""
     for _ in range(draw.choice((1, 1, 2, 4))):
-        draw.choice(_CHANGES)(header, draw)
+        if header.keys:
+            draw.choice(_CHANGES)(header, draw)
     try:
         return header.header()
     except (struct.error, ValueError, IndexError, AttributeError, TypeError):
