@@ -5,11 +5,11 @@ that, so it is refused here with what to write instead.
 """
 
 import re
-import warnings
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 
 from packer.domain.server_options import FlashAttention
+from packer.memory.tensor_pattern import check_pattern
 
 TRUE_WORDS = ("on", "enabled", "true", "1")
 FALSE_WORDS = ("off", "disabled", "false", "0")
@@ -141,9 +141,8 @@ def tensor_overrides(text: str) -> tuple[tuple[str, str], ...]:
 
 def _check_pattern(pattern: str) -> None:
     try:
-        with warnings.catch_warnings(action="ignore"):
-            re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
+        check_pattern(pattern)
+    except ValueError as error:
         raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
 
 

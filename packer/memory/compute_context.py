@@ -1,6 +1,5 @@
 """From a resolved context to what its graphs depend on: backends, batches, homes of weights."""
 
-import re
 from collections.abc import Callable, Sequence
 from functools import cache
 
@@ -16,6 +15,7 @@ from packer.memory.kv_cache import window_cells
 from packer.memory.layer_split import HOST, Layout
 from packer.memory.resolution import ResolvedContext, pad
 from packer.memory.tensor_override import overridden_device, tensor_overrides
+from packer.memory.tensor_pattern import pattern_finder
 from packer.memory.weights import placed_tensors
 
 _FIRST_BUILD_WITH_FEWER_OUTPUTS = 9500
@@ -131,7 +131,7 @@ def weight_homes(
     embedding.
     """
     patterns = [
-        (re.compile(pattern), device)
+        (pattern_finder(pattern), device)
         for pattern, device in tensor_overrides(options, max(backend) + 1)
     ]
     places = _places(model)

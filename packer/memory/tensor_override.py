@@ -1,11 +1,11 @@
 """Which tensors leave their layer's device: `--override-tensor`, `--cpu-moe` and their kin."""
 
-import re
 from collections.abc import Sequence
 
 from packer.domain.server_options import DraftOptions, ServerOptions
 from packer.errors import InvalidInput, Problem
 from packer.memory.layer_split import HOST
+from packer.memory.tensor_pattern import Finder, check_pattern, refused_pattern
 
 # llama.cpp b11434, common/common.h.
 _EXPERTS = r"\.ffn_(up|down|gate|gate_up)_(ch|)exps"
@@ -22,7 +22,7 @@ def tensor_overrides(
     """Patterns and devices in the order llama.cpp tries them; the first match wins.
 
     Raises:
-        InvalidInput: A pattern is not a regular expression, or its buffer type does not exist.
+        InvalidInput: A pattern is none llama.cpp takes, or its buffer type does not exist.
 
     Source: llama.cpp b11434, common/arg.cpp, parse_tensor_buffer_overrides() and `--n-cpu-moe`.
     """
@@ -49,10 +49,10 @@ def has_overrides(options: ServerOptions | DraftOptions) -> bool:
     )
 
 
-def overridden_device(name: str, patterns: Sequence[tuple[re.Pattern[str], int]]) -> int | None:
+def overridden_device(name: str, patterns: Sequence[tuple[Finder, int]]) -> int | None:
     """Device an override sends a tensor to; None when no pattern is found in its name."""
-    for pattern, device in patterns:
-        if pattern.search(name):
+    for is_found, device in patterns:
+        if is_found(name):
             return device
     return None
 
@@ -64,16 +64,9 @@ def _first_blocks(count: int) -> str:
 
 def _checked_pattern(pattern: str) -> str:
     try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise InvalidInput(
-            Problem(
-                code="P0508",
-                title=f"--override-tensor {pattern!r} is not a regular expression",
-                why=str(error),
-                help=r"write PATTERN=CPU, such as \.ffn_up_exps=CPU",
-            )
-        ) from error
+        check_pattern(pattern)
+    except ValueError as error:
+        raise refused_pattern(pattern, str(error)) from None
     return pattern
 
 

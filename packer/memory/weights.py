@@ -1,6 +1,5 @@
 """Bytes of a model's tensors on every device."""
 
-import re
 import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from packer.memory.hyperparameters import HyperParameters, read_hyperparameters
 from packer.memory.identity_cache import derived_once
 from packer.memory.layer_split import HOST
 from packer.memory.tensor_override import Override, overridden_device
+from packer.memory.tensor_pattern import pattern_finder
 from packer.memory.tensor_place import Role, block_of, role_of
 from packer.memory.tensor_size import card_bytes, host_bytes
 
@@ -119,7 +119,7 @@ def tensor_devices(
     overrides: tuple[Override, ...],
 ) -> dict[str, int]:
     """Device of every loaded tensor by name; of two copies, the one that is not on the host."""
-    patterns = [(re.compile(pattern), device) for pattern, device in overrides]
+    patterns = [(pattern_finder(pattern), device) for pattern, device in overrides]
     devices: dict[str, int] = {}
     for tensor in placed_tensors(model, sizes, loads_nextn=False):
         device = overridden_device(tensor.name, patterns)
@@ -245,7 +245,7 @@ def _table(
     placed: Iterable[PlacedTensor], block_count: int, overrides: tuple[Override, ...]
 ) -> WeightTable:
     """Sum tensors up by layer."""
-    patterns = [(re.compile(pattern), device) for pattern, device in overrides]
+    patterns = [(pattern_finder(pattern), device) for pattern, device in overrides]
     card, host = [0] * (block_count + 1), [0] * (block_count + 1)
     fixed = {HOST: 0}
     copied = [0, 0]

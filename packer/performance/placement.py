@@ -1,6 +1,5 @@
 """What a step reads on every device: layers cut up by where their tensors and caches are."""
 
-import re
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from packer.memory.hyperparameters import read_hyperparameters
 from packer.memory.identity_cache import derived_once
 from packer.memory.layer_split import HOST
 from packer.memory.tensor_override import Override, overridden_device, tensor_overrides
+from packer.memory.tensor_pattern import pattern_finder
 from packer.memory.tensor_place import block_of
 from packer.performance.constants import speed_constants
 from packer.performance.model_reads import LayerReads, is_expert, model_reads, weight_kind
@@ -161,7 +161,7 @@ def _apply(
     """Move the tensors that overrides send elsewhere."""
     constants = speed_constants()
     trunk = read_hyperparameters(model).trunk_count
-    patterns = [(re.compile(pattern), device) for pattern, device in overrides]
+    patterns = [(pattern_finder(pattern), device) for pattern, device in overrides]
     moved_experts = set()
     for tensor in model.tensors:
         block = block_of(tensor)

@@ -1,11 +1,15 @@
 """Overrides of strangers: layers without end, patterns that are none."""
 
+import time
+
 import pytest
 
 from packer.domain.server_options import ServerOptions
 from packer.errors import InvalidInput
+from packer.memory.estimate import estimate_memory
 from packer.memory.layer_split import HOST
 from packer.memory.tensor_override import tensor_overrides
+from tests.memory_models import MadeUp, cards
 
 
 def test_layers_beyond_any_model_are_all_layers() -> None:
@@ -22,3 +26,24 @@ def test_patterns_that_no_expression_can_be_are_refused(pattern: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         tensor_overrides(options, 1)
     assert [problem.code for problem in caught.value.problems] == ["P0508"]
+
+
+def weights_on_host(pattern: str) -> int:
+    options = ServerOptions(
+        context_size=512, slots=1, fit=False, override_tensors=((pattern, "CPU"),)
+    )
+    return estimate_memory(MadeUp().file(), options, cards(1)).host.weights_bytes
+
+
+def test_a_search_without_end_is_ended() -> None:
+    begun = time.process_time()
+    with pytest.raises(InvalidInput, match="P0508") as caught:
+        weights_on_host(r"(\w|.)*(x|[0-9])$")
+    assert time.process_time() - begun < 5
+    assert "more ways" in caught.value.problems[0].why
+
+
+@pytest.mark.parametrize("digits", [r"\d+", "[0-9]+", "[[:digit:]]+", r"[\d]+"])
+def test_classes_are_those_of_the_server(digits: str) -> None:
+    every = weights_on_host(r"blk\.(0|1|2|3|4|5|6|7|8|9)+\.ffn")
+    assert weights_on_host(rf"blk\.{digits}\.ffn") == every > weights_on_host("none of them")
