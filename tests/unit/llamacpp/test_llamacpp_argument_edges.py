@@ -539,6 +539,11 @@ def test_nearest_builds(build: str, nearest: str) -> None:
     assert nearest_build(build) == nearest
 
 
+@pytest.mark.parametrize("build", ["b11434", "11434", "b11549"])
+def test_a_build_with_a_table_is_not_noted(build: str) -> None:
+    assert parse_arguments(["llama-server", "-m", "x"], build=build).notes == ()
+
+
 @pytest.mark.parametrize("build", ["b1", "b11500", "b99999", "master"])
 def test_a_build_without_a_table_is_noted(build: str) -> None:
     (note,) = parse_arguments(["llama-server", "-m", "x"], build=build).notes

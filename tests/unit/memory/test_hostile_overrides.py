@@ -6,6 +6,7 @@ import pytest
 
 from packer.domain.server_options import ServerOptions
 from packer.errors import InvalidInput
+from packer.memory import tensor_pattern
 from packer.memory.estimate import estimate_memory
 from packer.memory.layer_split import HOST
 from packer.memory.tensor_override import tensor_overrides
@@ -41,6 +42,13 @@ def test_a_search_without_end_is_ended() -> None:
         weights_on_host(r"(\w|.)*(x|[0-9])$")
     assert time.process_time() - begun < 5
     assert "more ways" in caught.value.problems[0].why
+
+
+def test_all_searches_share_one_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tensor_pattern, "_SECONDS", 0.05)
+    is_found = tensor_pattern.pattern_finder(r"(\w|.)*(x|[0-9])$")
+    with pytest.raises(InvalidInput, match="P0508"):
+        assert not any(is_found("blk.ffn_gate") for _ in range(2000))
 
 
 @pytest.mark.parametrize("digits", [r"\d+", "[0-9]+", "[[:digit:]]+", r"[\d]+"])
