@@ -22,4 +22,4 @@ def inputs(example: str) -> api.Input:
 @cache
 def plan(example: str) -> Plan:
     """The plan of an example."""
-    return api.plan(inputs(example))
+    return api.plan(inputs(example), time_limit_seconds=600.0)  # a busy machine proves it, too
