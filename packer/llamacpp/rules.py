@@ -12,12 +12,10 @@ from typing import Any
 from packer.llamacpp.flag_values import metadata_overrides, tensor_overrides, whole
 from packer.llamacpp.gathered import Gathered
 from packer.llamacpp.settings import Setting
+from packer.memory.hyperparameters import MOST_LAYERS
 
 _EXPERTS = r"\.ffn_(up|down|gate|gate_up)_(ch|)exps"
 _DENSE = r"\.ffn_(up|down|gate)\."
-_MOST_LAYERS = 512
-"""LLAMA_MAX_LAYERS; a larger number, such as the usual 999, means every block."""
-
 
 Rule = Callable[[Gathered, Setting], None]
 
@@ -90,7 +88,7 @@ def _written_out(options: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     """Overrides that stand for the CPU flags so far; the flags are taken away."""
     patterns = [_EXPERTS] if options.pop("cpu_moe", False) else []
     for key, pattern in (("cpu_moe_layers", _EXPERTS), ("cpu_ffn_layers", _DENSE)):
-        layers = min(options.pop(key, 0), _MOST_LAYERS)
+        layers = min(options.pop(key, 0), MOST_LAYERS)
         patterns += [rf"blk\.{layer}{pattern}" for layer in range(layers)]
     return tuple((pattern, "CPU") for pattern in patterns)
 

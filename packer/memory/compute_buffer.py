@@ -22,8 +22,8 @@ from packer.memory.result import Card
 from packer.memory.tensor_override import has_overrides
 
 # Graphs that were not measured: of nextn blocks and of adapters, a few operations among many that
-# were, and of other builds. 115 builds later 35 of 588 buffers of the catalogue
-# differed, by -1 to +4 %, and 19 of 778 of tiny models, by -10 to +18 %.
+# were, and of other builds. 115 builds later 35 of 588 buffers of the catalogue differed, by -1 to
+# +4 %, and 19 of 778 of tiny models, by -10 to +18 %.
 _UNMEASURED_LOW, UNMEASURED_HIGH = 0.8, 1.25
 # Their indexer scores as many positions as are taken, so buffers are reserved anew as slots fill.
 _GROWING = frozenset({"minimax-m3"})

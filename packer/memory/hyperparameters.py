@@ -14,7 +14,8 @@ from packer.memory.layer_patterns import (
 )
 from packer.memory.metadata_keys import MetadataKeys
 
-_MOST_LAYERS = 512  # LLAMA_MAX_LAYERS
+MOST_LAYERS = 512
+"""LLAMA_MAX_LAYERS; more on a command line, such as the usual 999, means every block."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,8 @@ def read_hyperparameters(model: ModelFile) -> HyperParameters:
     rules = architecture_rules(model.architecture)
     keys = MetadataKeys(model)
     layers = keys.number("block_count")
-    if not 0 < layers <= _MOST_LAYERS:
-        raise keys.problem("block_count", f"between 1 and {_MOST_LAYERS}")
+    if not 0 < layers <= MOST_LAYERS:
+        raise keys.problem("block_count", f"between 1 and {MOST_LAYERS}")
     nextn = min(keys.number("nextn_predict_layers", 0), layers)
     none = (0,) * layers
     heads = keys.per_layer("attention.head_count", layers, none)

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from packer.domain.server_options import DraftOptions, ServerOptions
 from packer.errors import InvalidInput, Problem
+from packer.memory.hyperparameters import MOST_LAYERS
 from packer.memory.layer_split import HOST
 from packer.memory.tensor_pattern import Finder, check_pattern, refused_pattern
 
 # llama.cpp b11434, common/common.h.
 _EXPERTS = r"\.ffn_(up|down|gate|gate_up)_(ch|)exps"
 _DENSE = r"\.ffn_(up|down|gate)\."
-_MOST_LAYERS = 512  # LLAMA_MAX_LAYERS
 
 Override = tuple[str, int]
 """A pattern to search for in tensor names, and the device they go to."""
@@ -59,7 +59,7 @@ def overridden_device(name: str, patterns: Sequence[tuple[Finder, int]]) -> int 
 
 def _first_blocks(count: int) -> str:
     """Pattern for blocks 0 to count - 1; one pattern instead of llama.cpp's one per block."""
-    return r"blk\.(" + "|".join(map(str, range(min(count, _MOST_LAYERS)))) + ")"
+    return r"blk\.(" + "|".join(map(str, range(min(count, MOST_LAYERS)))) + ")"
 
 
 def _checked_pattern(pattern: str) -> str:

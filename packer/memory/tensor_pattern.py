@@ -13,7 +13,9 @@ from packer.errors import InvalidInput, Problem
 
 _LONGEST = 4096
 _MOST_REPEATS = 1000
+"""std::regex builds its states for each; thousands fill the memory."""
 _SECONDS = 0.5
+"""Processor time of all searches for one pattern; usual ones take microseconds."""
 _HELP = r"write PATTERN=CPU, such as \.ffn_up_exps=CPU"
 # What stands for itself: escaped characters and classes, inside which nothing repeats or groups.
 _LITERAL = re.compile(r"\\.|\[(?:\\.|\[:\w*:\]|[^\]\\])*\]", re.DOTALL)

@@ -111,13 +111,18 @@ def test_what_comes_goes_first_and_what_leaves_last() -> None:
     assert order(room(10, 10, 10, 10), *changes) == expected
 
 
-def test_without_search_the_server_that_most_others_wait_for_stops() -> None:
+def two_in_the_place_of_a_hub(seconds: float, hub_seconds: float) -> tuple[Change, ...]:
+    """``a`` and ``b`` go where ``hub`` is, which goes where both are: it stops, or both do."""
     hub = Occupancy({CARDS[1]: 8, CARDS[2]: 8}, frozenset({"hub"}))
-    changes = (
-        Change("a", on(1, 8, "a"), on(0, 4, "a"), start_seconds=9.0),
-        Change("b", on(2, 8, "b"), on(0, 4, "b"), start_seconds=9.0),
-        Change("hub", on(0, 8, "hub"), hub, start_seconds=9.0),
+    return (
+        Change("a", on(1, 8, "a"), on(0, 4, "a"), start_seconds=seconds),
+        Change("b", on(2, 8, "b"), on(0, 4, "b"), start_seconds=seconds),
+        Change("hub", on(0, 8, "hub"), hub, start_seconds=hub_seconds),
     )
+
+
+def test_without_search_the_server_that_most_others_wait_for_stops() -> None:
+    changes = two_in_the_place_of_a_hub(9.0, 9.0)
     steps, proven = fewest_stops(RolloutState(room(10, 10, 10), changes), expansions=0)
     assert not proven
     assert [index for kind, index in steps if kind is STOP] == [2]
@@ -125,12 +130,7 @@ def test_without_search_the_server_that_most_others_wait_for_stops() -> None:
 
 
 def test_one_long_stop_is_better_than_two_short_ones() -> None:
-    hub = Occupancy({CARDS[1]: 8, CARDS[2]: 8}, frozenset({"hub"}))
-    changes = (
-        Change("a", on(1, 8, "a"), on(0, 4, "a"), start_seconds=1.0),
-        Change("b", on(2, 8, "b"), on(0, 4, "b"), start_seconds=1.0),
-        Change("hub", on(0, 8, "hub"), hub, start_seconds=100.0),
-    )
+    changes = two_in_the_place_of_a_hub(1.0, 100.0)
     planned = rollout(room(10, 10, 10), changes)
     assert [one.server for one in planned.forced_stops] == ["hub"]
     assert planned.stops_are_fewest
