@@ -75,7 +75,9 @@ def pattern_finder(pattern: str) -> Finder:
         nonlocal left
         begun = time.thread_time()
         try:
-            match = compiled.search(name, timeout=max(left, 0.001))
+            if left <= 0:
+                raise TimeoutError
+            match = compiled.search(name, timeout=left)
         except TimeoutError:
             why = "it tries more ways to match a name than anybody can wait for"
             raise refused_pattern(pattern, why) from None

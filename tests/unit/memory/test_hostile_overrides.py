@@ -1,5 +1,6 @@
 """Overrides of strangers: layers without end, patterns that are none."""
 
+import itertools
 import time
 
 import pytest
@@ -45,10 +46,14 @@ def test_a_search_without_end_is_ended() -> None:
 
 
 def test_all_searches_share_one_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tensor_pattern, "_SECONDS", 0.05)
-    is_found = tensor_pattern.pattern_finder(r"(\w|.)*(x|[0-9])$")
+    is_found = tensor_pattern.pattern_finder("ffn")
+    clock = itertools.count(0.0, 0.2)  # each look at it is 0.2 s after the one before
+    monkeypatch.setattr(time, "thread_time", lambda: next(clock))
+    assert is_found("blk.0.ffn_gate")
+    assert not is_found("blk.0.attn_q")
+    assert is_found("blk.0.ffn_up")
     with pytest.raises(InvalidInput, match="P0508"):
-        assert not any(is_found("blk.ffn_gate") for _ in range(2000))
+        is_found("blk.0.ffn_down")
 
 
 @pytest.mark.parametrize("digits", [r"\d+", "[0-9]+", "[[:digit:]]+", r"[\d]+"])
