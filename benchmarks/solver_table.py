@@ -99,6 +99,7 @@ ROWS = (
     Row("bpp-triplet-d501", 60, (Bar(60, 0.0, True),)),
     Row("bpp-uniform-d250", 30, optimal_seconds=30, small=True),
     Row("bpp-uniform-d1000", 30, optimal_seconds=30, small=True),
+    Row("planner-company", 5, optimal_seconds=10, small=True, plain_seconds=10),
     Row("inf-d-antiaff", 1, infeasible=True, small=True),
     Row("inf-d-host", 1, infeasible=True, small=True),
     Row("inf-d-joint", 1, infeasible=True, small=True),

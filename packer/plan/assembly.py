@@ -55,7 +55,7 @@ def assemble(decision: Decision, tools: Tools, facts: Facts, limits: Limits) -> 
     nodes = node_budgets(placements, fleet, inventory)
     value, bound = packed.value(solution.objective or 0), packed.value(solution.bound or 0)
     currencies = sorted({pool.price.currency for pool in inventory.pools if pool.price})
-    questions = None if decision.brief else Questions(packed, solution.objective or 0, limits)
+    questions = None if decision.brief else Questions(packed, solution, limits)
     return Plan(
         name=fleet.name,
         status=Status.OPTIMAL if solution.status == "optimal" else Status.FEASIBLE,

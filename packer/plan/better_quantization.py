@@ -1,7 +1,7 @@
 """What the next better quantization of a workload would cost, found by planning with it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from packer.domain.workload import Workload
 from packer.plan.plan import Alternative
@@ -9,23 +9,10 @@ from packer.solver.assignment import Assignment
 from packer.solver.candidates import CandidateSet, Refused
 from packer.solver.fleet_instance import FleetInstance
 from packer.solver.instance import Instance
+from packer.solver.narrowed import Narrowed
 
-
-@dataclass(frozen=True)
-class Answer:
-    """What planning a changed instance gave.
-
-    Attributes:
-        objective: None without any plan.
-        proven: Whether no plan is cheaper, or without a plan, whether there is none.
-    """
-
-    objective: int | None
-    proven: bool
-
-
-Resolve = Callable[[Instance], Answer | None]
-"""Plans a changed instance; None when no more questions are answered."""
+Resolve = Callable[[Instance, str], Narrowed | None]
+"""Plans an instance with fewer alternatives of one item; None when no more is answered."""
 
 
 def worst_rank(assignments: Sequence[Assignment], workload: str) -> int:
@@ -43,7 +30,7 @@ def why_not_better(
         rank: Worst rank it got.
         packed: The instance of the plan.
         value: Its objective.
-        resolve: Plans a changed instance.
+        resolve: Plans an instance with fewer alternatives of one item.
     """
     if rank == 0:
         return ""
@@ -52,7 +39,7 @@ def why_not_better(
     keep = tuple(i for i, c in enumerate(one.candidates) if c.variant < rank)
     if not keep:
         return f"{better} fits no card: {closest_miss(one, rank - 1)}"
-    answer = resolve(_only(packed.instance, workload.name, keep))
+    answer = resolve(_only(packed.instance, workload.name, keep), workload.name)
     if answer is None:
         return f"{better} was not tried: only the first few such questions are answered"
     if answer.objective is None:

@@ -1,14 +1,9 @@
 """Per workload: what was asked, what was refused, and what something better would take."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from packer.plan.better_quantization import (
-    Answer,
-    refused_alternatives,
-    why_not_better,
-    worst_rank,
-)
+from packer.plan.better_quantization import refused_alternatives, why_not_better, worst_rank
 from packer.plan.demand_notes import decisions, served_band, served_demand
 from packer.plan.plan import WorkloadSummary
 from packer.plan.replica_choice import Trial, other_counts
@@ -16,38 +11,50 @@ from packer.solver.assignment import Assignment
 from packer.solver.candidates import CandidateSet
 from packer.solver.fleet_instance import FleetInstance
 from packer.solver.instance import Instance
-from packer.solver.outcome import Status
-from packer.solver.solve import solve
+from packer.solver.narrowed import Narrowed, narrowed_objective
+from packer.solver.outcome import Solution
 from packer.solver.stopping import Limits
 
-# A question is a small solve of its own. Effort and number are limited, not time: a plan must not
-# depend on how fast the machine is.
-_QUESTION_EFFORT = 0.02
-_MOST_QUESTIONS = 12
+# Effort and number of searches are limited, not time: a plan must not depend on how fast the
+# machine is.
+_MOST_SEARCHES = 12
+_MOST_REPLICAS = 10_000
 
 
 @dataclass
 class Questions:
-    """Asks the solver about changed instances, within a limit of effort each and number in all.
+    """Asks what a plan would cost with fewer ways to run one workload; the first few by search.
 
     Attributes:
         packed: The instance of the plan.
-        value: Its objective.
-        asked: How many questions were answered so far.
+        solution: The plan.
+        searched: How many questions were searched so far.
+        refitted: Replicas of the plans that all questions so far looked at.
     """
 
     packed: FleetInstance
-    value: int
+    solution: Solution
     limits: Limits
-    asked: int = 0
+    searched: int = 0
+    refitted: int = 0
 
-    def resolve(self, changed: Instance) -> Answer | None:
-        """What planning a changed instance gives; None when enough were asked."""
-        if self.asked == _MOST_QUESTIONS:
+    @property
+    def value(self) -> int:
+        """Objective of the plan."""
+        return self.solution.objective or 0
+
+    def resolve(self, changed: Instance, workload: str) -> Narrowed | None:
+        """What planning a narrower instance gives; None when enough were asked."""
+        self.refitted += changed.replicas
+        if self.refitted > max(_MOST_REPLICAS, changed.replicas):
             return None
-        self.asked += 1
-        found = solve(changed, replace(self.limits, effort=_QUESTION_EFFORT, max_moves=None))
-        return Answer(found.objective, found.status in (Status.OPTIMAL, Status.INFEASIBLE))
+        others = [one for one in self.solution.placed if one.item != workload]
+        bound = self.solution.bound or 0
+        found = narrowed_objective(changed, others, bound, self.limits, searches=False)
+        if found.proven or self.searched == _MOST_SEARCHES:
+            return found
+        self.searched += 1
+        return narrowed_objective(changed, others, bound, self.limits)
 
 
 def summaries(

@@ -1,5 +1,6 @@
 """What each phase of a solve does with the incumbent."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -13,6 +14,7 @@ from packer.solver.fill_style import FillStyle
 from packer.solver.first_fit import FirstFit
 from packer.solver.guided_fill import guided_fill
 from packer.solver.incumbent import NEAR_ENOUGH, Incumbent
+from packer.solver.instance import Placed
 from packer.solver.levels import minimise_objective, whole_model
 from packer.solver.movable_load import MovableLoad
 from packer.solver.moving import kept_cost, move_cost, places_now
@@ -76,8 +78,8 @@ def first_fit(run: Incumbent) -> None:
     run.offer("first fit", packing)
 
 
-def complete(run: Incumbent, steps: int) -> None:
-    """A first plan by search, where no fill had room for everything."""
+def complete(run: Incumbent, steps: int, start: Sequence[Placed] = ()) -> None:
+    """A first plan by search, where no fill had room for everything; a start stands for a fill."""
     if run.placed is not None:
         return
     types = run.instance.node_types
@@ -87,8 +89,10 @@ def complete(run: Incumbent, steps: int) -> None:
     if prices is None:
         return
     usable = run.geometry.usable[run.geometry.gpu_node]
-    filling = SetFilling(Packing(pricing.geometry), usable, prices, run.clock, run.limits.seed)
-    filling.fill(run.columns, (prices.rows, None), (QUICK,))
+    begun = Packing(pricing.geometry, start)
+    filling = SetFilling(begun, usable, prices, run.clock, run.limits.seed)
+    if not start:
+        filling.fill(run.columns, (prices.rows, None), (QUICK,))
     if filling.improve(round(steps * run.limits.effort), run.clock.has_time):
         run.offer("search", Packing(run.geometry, filling.packing.placed))
 
@@ -148,26 +152,30 @@ def fill_to_the_brim(run: Incumbent, steps: int) -> None:
         run.offer("brim", load.packing())
 
 
-def search_whole(run: Incumbent) -> None:
+def search_whole(run: Incumbent, effort: float | None = None) -> None:
     """The exact model of everything: may prove what the bound does not."""
+    if is_refused_by_search(run, 8.0 * run.limits.effort if effort is None else effort):
+        run.explain()
+
+
+def is_refused_by_search(run: Incumbent, effort: float) -> bool:
+    """Whether the exact model of everything has no plan; its plan and bound are taken."""
     exact = whole_model(run.geometry, run.kept)
-    effort = 8.0 * run.limits.effort
     found = minimise_objective(exact, run.placed, run.bound_value, run.clock, effort)
     if found.placed is not None:
         run.offer("exact", Packing(run.geometry, found.placed))
-    if found.infeasible:
-        run.explain()
-    elif found.finished:
+    if found.finished and not found.infeasible:
         run.searched_bound = found.value
+    return found.infeasible
 
 
-def improve(run: Incumbent) -> None:
+def improve(run: Incumbent, steps: int) -> None:
     """Neighbourhood search from the best plan."""
     if run.placed is None:
         return
     search = NeighbourhoodSearch(Packing(run.geometry, run.placed), run.kept, run.clock, 0.3)
-    steps = round(150 * run.limits.effort)
-    search.run(steps, run.is_closed, partial(run.offer, "neighbourhood"))
+    most = round(steps * run.limits.effort)
+    search.run(most, run.is_closed, partial(run.offer, "neighbourhood"))
 
 
 def repair(run: Incumbent) -> None:

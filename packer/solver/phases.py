@@ -37,6 +37,10 @@ FEW_COLUMNS = 3000
 """Columns up to which branching for a better bound takes less than a second."""
 TINY_SPOTS = 2_000
 """Alternatives times GPUs up to which the search of everything takes a blink."""
+GLANCE_SPOTS = 5_000
+"""Alternatives times GPUs up to which the whole model is asked before any slower search."""
+GLANCE = 0.8
+"""Deterministic time of that glance, whatever else may be spent."""
 STYLES = (
     FillStyle(sample=100, spread_out=True, urgent_from=0.15),
     FillStyle(sample=200, balance_from=0.5),
@@ -62,8 +66,17 @@ def phases(run: Incumbent) -> Iterator[Phase]:
         # In so few places the whole model soon tells that there is no plan.
         yield partial(search_whole, run)
     yield partial(complete, run, 300)
+    yield from _quick_gains(run)
     yield from _closing_the_gap(run)
     yield partial(first_fit, run)
+
+
+def _quick_gains(run: Incumbent) -> Iterator[Phase]:
+    """What takes a second or two, and often is all there is to do."""
+    yield partial(gather, run, CHUNK, None)
+    if run.has_spots_up_to(GLANCE_SPOTS):
+        yield partial(search_whole, run, GLANCE)
+    yield partial(squeeze, run, 150, FAR)
 
 
 def _closing_the_gap(run: Incumbent) -> Iterator[Phase]:
@@ -71,8 +84,6 @@ def _closing_the_gap(run: Incumbent) -> Iterator[Phase]:
     leaves = min(400, 1_000_000 // max(1, len(run.columns)))
     quick_branching = len(run.columns) <= FEW_COLUMNS
     tiny = run.has_spots_up_to(TINY_SPOTS)
-    yield partial(gather, run, CHUNK, None)
-    yield partial(squeeze, run, 150, FAR)
     if quick_branching:
         yield partial(prove, run, leaves)
     yield partial(fill_to_the_brim, run, 300)
@@ -93,7 +104,7 @@ def _closing_the_gap(run: Incumbent) -> Iterator[Phase]:
     yield partial(squeeze, run, 2_000)
     for style in (QUICK, *STYLES):
         yield partial(gather, run, 15_000, style)
-    yield partial(improve, run)
+    yield partial(improve, run, 150)
     yield partial(gather, run, 200_000, None)
 
 

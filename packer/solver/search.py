@@ -61,14 +61,16 @@ def run_search(
         stop_at: A value known to be the least possible; reaching it ends the run.
         seconds: Wall time of this run, if less than the clock's.
         presolve: Off where the answer itself is the proof.
-        interleave: Off gives up equal results for equal seeds and runs threads freely.
+        interleave: Take turns among strategies; off gives up equal results for equal seeds where
+            threads are several, and takes one strategy where there is one.
         report: Told about each better value.
     """
     solver = cp_model.CpSolver()
     parameters = solver.parameters
     parameters.random_seed = clock.limits.seed
     parameters.num_workers = clock.limits.workers
-    parameters.interleave_search = interleave and clock.limits.workers > 1
+    # One thread takes turns too: a single strategy often proves nothing.
+    parameters.interleave_search = interleave
     parameters.max_deterministic_time = max(1e-3, effort)
     parameters.max_time_in_seconds = min(clock.left, seconds or clock.left)
     parameters.cp_model_presolve = presolve

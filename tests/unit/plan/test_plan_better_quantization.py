@@ -6,12 +6,15 @@ import pytest
 
 from packer.domain.node import Inventory, Price
 from packer.domain.workload import Fleet, Objective
-from packer.plan.better_quantization import Answer, closest_miss, why_not_better, worst_rank
+from packer.plan import summaries
+from packer.plan.better_quantization import closest_miss, why_not_better, worst_rank
 from packer.plan.summaries import Questions
 from packer.solver.candidates import CandidateSet, Refused, find_candidates
 from packer.solver.fleet_instance import FleetInstance, fleet_instance
-from packer.solver.instance import Instance
+from packer.solver.instance import Instance, Placed
+from packer.solver.narrowed import Narrowed
 from packer.solver.offers import offers_of
+from packer.solver.outcome import Solution, Status
 from packer.solver.stopping import Limits
 from tests.small_fleets import BUILD, fleet, gpu, inventory, plan, pool, workload
 
@@ -29,8 +32,8 @@ THERE = inventory(pool("p", gpu(3000), 1, 2))
 ONE, PACKED = packed(ASKED, THERE)
 
 
-def said(answer: Answer | None, rank: int = 1, value: int = 1) -> str:
-    return why_not_better(ONE, rank, PACKED, value, lambda _: answer)
+def said(answer: Narrowed | None, rank: int = 1, value: int = 1) -> str:
+    return why_not_better(ONE, rank, PACKED, value, lambda *_: answer)
 
 
 def test_the_first_choice_needs_no_reason() -> None:
@@ -40,16 +43,16 @@ def test_the_first_choice_needs_no_reason() -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (Answer(2, True), "F16 needs 1 card more"),
-        (Answer(4, True), "F16 needs 3 cards more"),
-        (Answer(2, False), "F16 needs at most 1 card more"),
-        (Answer(1, True), "F16 would push another workload down its list"),
-        (Answer(None, True), "no plan with F16 exists"),
-        (Answer(None, False), "no plan with F16 was found in the effort for such questions"),
+        (Narrowed(2, True), "F16 needs 1 card more"),
+        (Narrowed(4, True), "F16 needs 3 cards more"),
+        (Narrowed(2, False), "F16 needs at most 1 card more"),
+        (Narrowed(1, True), "F16 would push another workload down its list"),
+        (Narrowed(None, True), "no plan with F16 exists"),
+        (Narrowed(None, False), "no plan with F16 was found in the effort for such questions"),
         (None, "F16 was not tried: only the first few such questions are answered"),
     ],
 )
-def test_each_answer_has_its_words(answer: Answer | None, words: str) -> None:
+def test_each_answer_has_its_words(answer: Narrowed | None, words: str) -> None:
     assert said(answer) == words
 
 
@@ -58,9 +61,10 @@ def test_the_question_allows_only_better_variants_of_that_workload() -> None:
     one, packing = packed(asked, inventory(pool("p", gpu(9000))))
     seen: list[Instance] = []
 
-    def resolve(changed: Instance) -> Answer:
+    def resolve(changed: Instance, name: str) -> Narrowed:
+        assert name == "a"
         seen.append(changed)
-        return Answer(1, True)
+        return Narrowed(1, True)
 
     why_not_better(one, 1, packing, 1, resolve)
     kept = {item.name: {a.name for a in item.alternatives} for item in seen[0].items}
@@ -72,17 +76,46 @@ def test_the_question_allows_only_better_variants_of_that_workload() -> None:
     assert {a.penalty for item in seen[0].items for a in item.alternatives} == {0}
 
 
-def test_questions_are_limited_in_number() -> None:
-    questions = Questions(PACKED, 1, Limits(workers=1))
-    answers = [questions.resolve(PACKED.instance) for _ in range(13)]
-    assert answers[:12] == [Answer(1, True)] * 12
-    assert answers[12] is None
+def questions(packing: FleetInstance, *placed: Placed, bound: int = 1) -> Questions:
+    solution = Solution(Status.OPTIMAL, placed, objective=1, bound=bound)
+    return Questions(packing, solution, Limits(workers=1))
+
+
+def test_questions_are_limited_in_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(summaries, "_MOST_REPLICAS", 3)
+    asked = questions(PACKED)
+    answers = [asked.resolve(PACKED.instance, "a") for _ in range(4)]
+    assert answers == [Narrowed(1, True)] * 3 + [None]
+
+
+def test_one_question_is_always_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(summaries, "_MOST_REPLICAS", 0)
+    asked = questions(PACKED)
+    answers = [asked.resolve(PACKED.instance, "a") for _ in range(2)]
+    assert answers == [Narrowed(1, True), None]
+
+
+def test_only_the_first_few_questions_are_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(summaries, "_MOST_SEARCHES", 2)
+    asked = fleet(*(workload(name, "qwen3-0.6b", *BOTH) for name in "abc"))
+    _, packing = packed(asked, inventory(pool("p", gpu(9000), 1, 3)))
+    searched: list[bool] = []
+
+    def found(*_: object, searches: bool = True) -> Narrowed:
+        searched.append(searches)
+        return Narrowed(2, proven=False)
+
+    monkeypatch.setattr(summaries, "narrowed_objective", found)
+    limited = questions(packing)
+    for _ in range(3):
+        limited.resolve(packing.instance, "a")
+    assert searched == [False, True, False, True, False]
 
 
 def test_a_question_without_a_plan_is_answered_so() -> None:
     asked = fleet(workload("a", "qwen3-0.6b", *BOTH, replicas=3))
     _, crowded = packed(asked, inventory(pool("p", gpu(2500), 1, 2)))
-    assert Questions(crowded, 1, Limits(workers=1)).resolve(crowded.instance) == Answer(None, True)
+    assert questions(crowded).resolve(crowded.instance, "a") == Narrowed(None, True)
 
 
 def test_a_better_file_that_fits_no_card_is_said_with_the_arithmetic() -> None:

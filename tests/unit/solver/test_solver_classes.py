@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from packer.solver import phases
 from packer.solver.certificate_check import verify_solution
 from packer.solver.first_fit import first_fit_decreasing
 from packer.solver.geometry import build_geometry
@@ -50,6 +51,18 @@ def test_proven_optimal(name: str, optimum: int) -> None:
     if len(solution.placed) <= 250:
         placed = format_solution(solution)["placed"]
         assert judged_objective(document, placed) == optimum
+
+
+def test_a_fleet_of_planner_size_is_proven_before_any_slow_search(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def slow(*_: object) -> None:
+        raise AssertionError("searched for what the whole model says there is not")
+
+    monkeypatch.setattr(phases, "squeeze", slow)
+    monkeypatch.setattr(phases, "fill_to_the_brim", slow)
+    _, solution = solved("planner-company")
+    assert (solution.status, solution.objective) == ("optimal", 8)
 
 
 @pytest.mark.parametrize(
