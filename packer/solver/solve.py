@@ -16,7 +16,7 @@ from packer.solver.instance import Instance, Placed
 from packer.solver.later_levels import has_later_levels, later_levels
 from packer.solver.moving import count_moves
 from packer.solver.outcome import Solution, Status
-from packer.solver.phase_steps import EXACT_SPOTS
+from packer.solver.phase_steps import EXACT_SPOTS, bring_back
 from packer.solver.phases import phases
 from packer.solver.stopping import Limits
 
@@ -50,6 +50,7 @@ def solve(
         if _is_possible(run):
             _run_phases(run)
             run.clock.reserved = writing
+            bring_back(run)
             if refined:
                 _refine(run)
     except KeyboardInterrupt:

@@ -6,12 +6,13 @@ import pytest
 
 from packer.solver.columns import build_columns
 from packer.solver.geometry import build_geometry
+from packer.solver.incumbent import Incumbent
 from packer.solver.instance import Alternative, Current, Instance, Item, NodeType, Objective, Placed
 from packer.solver.instance_document import parse_instance
 from packer.solver.moving import count_moves
 from packer.solver.outcome import Moves
 from packer.solver.packing import Packing
-from packer.solver.phase_steps import QUICK
+from packer.solver.phase_steps import QUICK, bring_back
 from packer.solver.repack import repaired, still_valid
 from packer.solver.solve import solve
 from packer.solver.stopping import Limits
@@ -33,6 +34,31 @@ def test_far_fewer_moves_than_from_scratch_at_about_the_same_cost() -> None:
     assert moves is not None
     assert solution.moves.moved < 0.5 * moves.moved
     assert (solution.objective or 0) <= (scratch.objective or 0) + 3
+
+
+def test_a_plan_from_scratch_brings_back_what_need_not_move() -> None:
+    instance = replan()
+    scratch = solve(replace(instance, current=None), LIMITS)
+    run = Incumbent(instance, LIMITS, None)
+    run.placed, run.objective = scratch.placed, scratch.objective
+    before = count_moves(instance, scratch.placed)
+    bring_back(run)
+    after = count_moves(instance, run.placed)
+    assert before is not None
+    assert after is not None
+    assert before.moved > before.kept
+    assert after.moved < before.moved - 20
+    assert run.objective == scratch.objective
+
+
+def test_few_moves_are_left_as_they_are() -> None:
+    instance = replan()
+    run = Incumbent(instance, LIMITS, None)
+    repaired_plan = repaired(run.geometry, run.columns, QUICK, lambda: True)
+    run.replace(repaired_plan)
+    placed = run.placed
+    bring_back(run)
+    assert run.placed is placed
 
 
 def test_the_first_plan_is_a_repair() -> None:
