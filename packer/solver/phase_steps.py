@@ -208,7 +208,7 @@ def improve_with_few_moves(run: Incumbent) -> None:
 
 
 def bring_back(run: Incumbent) -> None:
-    """What a plan from scratch moved without need, step by step; small fleets leave it to levels."""
+    """What a plan from scratch moved without need, step by step; in small fleets levels do it."""
     moves = None if run.placed is None else count_moves(run.instance, run.placed)
     if moves is None or run.placed is None or run.has_spots_up_to(EXACT_SPOTS // 2):
         return

@@ -594,6 +594,19 @@ def test_reading_stops_at_twenty_problems(word: str) -> None:
     assert len(problems(" ".join([word] * 19))) == 19
 
 
+def test_where_reading_stopped_is_told_once_however_many_follow() -> None:
+    found = problems(" ".join(["-zz9"] * 30), {"LLAMA_ARG_DRAFT_MAX": "4"})
+    assert [one.code for one in found] == ["P0402"] + ["P0401"] * 20 + ["P0413"]
+    assert found[-1].where == Location("command line", 1, 1)
+
+
+def test_a_device_that_sorts_before_the_host_is_no_host_either() -> None:
+    patterns = options("--cpu-moe -ot x=CANN0").override_tensors
+    assert patterns[-1] == ("x", "CANN0")
+    assert patterns[0][1] == "CPU"
+    assert not options("--cpu-moe -ot x=CANN0").cpu_moe
+
+
 @pytest.mark.parametrize("pattern", ["(" * 900, "a{99999999999999999999}"])
 def test_patterns_that_no_expression_can_be_are_refused(pattern: str) -> None:
     assert "is no regular expression" in whys(f"-ot {pattern}=CPU")[0]

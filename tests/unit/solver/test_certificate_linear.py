@@ -199,6 +199,7 @@ def test_branches_on_nodes_and_within_branches() -> None:
     [
         ({"on": ["x", 0]}, "branching variable"),
         ({"at": 6}, "branching value"),
+        ({"at": 7}, "branching value"),
         ({"at": -1}, "branching value"),
         ({"at": 1.0}, "branching"),
         ({"on": ["y", False]}, "branching"),
@@ -231,6 +232,7 @@ def test_a_branch_may_not_widen_what_an_outer_one_narrowed() -> None:
         ({"spread_node": [[0, 0, -1]]}, "prices"),
         ({"capacity": [[0], [0]]}, "rows per type"),
         ({"node": []}, "rows per type"),
+        ({"capacity": [[0], [0]], "node": [[0], [0]]}, "rows per type"),
         ({"capacity": [], "node": []}, "rows per type"),
         ({"capacity": [[0, 0]]}, "dims"),
         ({"capacity": [[]]}, "dims"),

@@ -107,6 +107,12 @@ def test_the_largest_card_of_a_node_counts_for_all() -> None:
         pattern_value(document, certificate([10, 0], [10]))
 
 
+def test_capacities_of_too_many_units_are_refused_before_they_fill_the_memory() -> None:
+    assert pattern_value(problem(gpu_cap=[100_000]), certificate([0, 0], [0])) == 0
+    with pytest.raises(ValueError, match="unit"):
+        pattern_value(problem(gpu_cap=[100_001]), certificate([0, 0], [0]))
+
+
 def test_another_dimension_may_be_priced() -> None:
     document = problem() | {"dims": ["memory", "slots"]}
     document["node_types"][0]["gpu_cap"] = [10, 1]

@@ -37,7 +37,8 @@ def test_prices_of_cards_and_nodes() -> None:
     assert count_objective(document | {"objective": "gpus"}, here) == 4
     assert count_objective(document | {"objective": "gpu_price"}, here) == 3 + 3 + 5 + 5
     assert count_objective(document | {"objective": "node_price"}, here) == 7 + 11
-    assert "unknown objective" in refusal(document | {"objective": "watts"}, *here)
+    for unknown in ("cards", "watts"):
+        assert "unknown objective" in refusal(document | {"objective": unknown}, *here)
 
 
 def test_an_empty_placement_costs_nothing() -> None:
