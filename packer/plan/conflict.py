@@ -10,6 +10,9 @@ from packer.errors import Reason, Refusal, Relaxation
 from packer.solver.candidates import CandidateSet
 from packer.units import format_gib
 
+MOST_NODES_ADDED = 4
+"""Nodes of one pool that are offered at most."""
+
 # How a change is tried: True when a plan exists with it, None when the time for trying is over.
 Try = Callable[[Fleet, Inventory], bool | None]
 
@@ -97,21 +100,25 @@ def relaxations(
     names: Sequence[str], fleet: Fleet, inventory: Inventory, attempt: Try
 ) -> tuple[Relaxation, ...]:
     """Single changes after which a plan was really found, cheapest kind first."""
-    found = []
-    for change, price, changed_fleet, changed_inventory in _changes(names, fleet, inventory):
-        answer = attempt(changed_fleet, changed_inventory)
-        if answer is None:
-            break
-        if answer:
-            found.append(Relaxation(change, price, verified=True))
-    return tuple(found)
+    is_over = False
+
+    def works(changed: _Change) -> bool:
+        nonlocal is_over
+        answer = None if is_over else attempt(changed[2], changed[3])
+        is_over = answer is None
+        return bool(answer)
+
+    # Nodes are few questions, and always an answer: they are tried before the time is over.
+    bought = [one for pool in inventory.pools for one in _more_nodes(pool, fleet, inventory, works)]
+    settings = [one for one in _changes(names, fleet, inventory) if works(one)]
+    return tuple(Relaxation(one[0], one[1], verified=True) for one in (*settings, *bought))
 
 
 _Change = tuple[str, str, Fleet, Inventory]
 
 
 def _changes(names: Sequence[str], fleet: Fleet, inventory: Inventory) -> Iterator[_Change]:
-    """Changes to try, in the order of what they cost a user: settings, then rules, then money."""
+    """Changes to try, in the order of what they cost a user: settings, then rules, then drivers."""
     clashing = [workload for workload in fleet.workloads if workload.name in names]
     for workload in clashing:
         yield from _slower(workload, fleet, inventory)
@@ -129,8 +136,6 @@ def _changes(names: Sequence[str], fleet: Fleet, inventory: Inventory) -> Iterat
         if pool.sharing is Sharing.WHOLE:
             shared = _with_pool(inventory, replace(pool, sharing=Sharing.DRA))
             yield f"{pool.name}: sharing dra", "needs NVIDIA's DRA driver", fleet, shared
-    for pool in inventory.pools:
-        yield _one_more_node(pool, fleet, inventory)
 
 
 def _slower(workload: Workload, fleet: Fleet, inventory: Inventory) -> Iterator[_Change]:
@@ -209,19 +214,38 @@ def _lower_goals(workload: Workload) -> Iterator[tuple[str, str, Workload]]:
         yield "partialOffload experts", "slower: experts in the node's memory", offloaded
 
 
-def _one_more_node(pool: NodePool, fleet: Fleet, inventory: Inventory) -> _Change:
-    names = (*pool.node_names, f"{pool.name}-new") if pool.node_names else ()
+def _more_nodes(
+    pool: NodePool, fleet: Fleet, inventory: Inventory, works: Callable[[_Change], bool]
+) -> Iterator[_Change]:
+    """The fewest more nodes of a pool that are enough, if a few are."""
+    if not works(_grown(pool, MOST_NODES_ADDED, fleet, inventory)):
+        return
+    yield next(
+        one
+        for more in range(1, MOST_NODES_ADDED + 1)
+        if works(one := _grown(pool, more, fleet, inventory)) or more == MOST_NODES_ADDED
+    )
+
+
+def _grown(pool: NodePool, more: int, fleet: Fleet, inventory: Inventory) -> _Change:
+    new = (f"{pool.name}-new", *(f"{pool.name}-new-{n}" for n in range(2, more + 1)))
     zones = dict(pool.zones)
     if zones:
-        zones[list(zones)[-1]] += 1
-    grown = replace(pool, nodes=pool.nodes + 1, node_names=names, zones=zones)
+        zones[list(zones)[-1]] += more
+    grown = replace(
+        pool,
+        nodes=pool.nodes + more,
+        node_names=(*pool.node_names, *new) if pool.node_names else (),
+        zones=zones,
+    )
     price = pool.price_per_hour
     if price is None:
-        more = "price unknown"
+        paid = "price unknown"
     else:
-        more = f"+{price} {pool.price.currency if pool.price else ''}/h"
-    change = f"one more {pool.name} node ({pool.gpus_per_node} × {pool.gpu.name})"
-    return change, more, fleet, _with_pool(inventory, grown)
+        paid = f"+{more * price} {pool.price.currency if pool.price else ''}/h"
+    nodes = f"one more {pool.name} node" if more == 1 else f"{more} more {pool.name} nodes"
+    change = f"{nodes} ({more * pool.gpus_per_node} × {pool.gpu.name})"
+    return change, paid, fleet, _with_pool(inventory, grown)
 
 
 def _with_pool(inventory: Inventory, changed: NodePool) -> Inventory:

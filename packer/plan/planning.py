@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from packer.domain.node import Inventory
-from packer.domain.workload import Fleet, Objective
+from packer.domain.workload import Fleet, Objective, Workload
 from packer.errors import Infeasible, InvalidInput, OutOfTime, Problem
 from packer.memory.calibration import with_measured_processes
 from packer.performance.learnt import Learnt
@@ -25,15 +25,20 @@ from packer.plan.replica_choice import (
 from packer.plan.running import Running
 from packer.plan.tools import Facts, Tools
 from packer.solver.candidates import CandidateSet, Offer, find_candidates_by_replicas
+from packer.solver.feasibility import Answer, can_be_placed
 from packer.solver.fleet_instance import fleet_instance
 from packer.solver.offers import offers_of
-from packer.solver.outcome import Progress, Status
-from packer.solver.solve import solve
-from packer.solver.stopping import Limits
+from packer.solver.outcome import Progress
+from packer.solver.requirements import Part
+from packer.solver.stopping import Clock, Limits
 
 # Answering "what would help" may take as long as this [s].
 _QUESTIONS_SECONDS = 20.0
-_ONE_QUESTION_SECONDS = 2.0
+_ONE_QUESTION_SECONDS = 10.0
+_ONE_QUESTION_EFFORT = 1.0
+
+Known = dict[int, tuple[Workload, tuple[CandidateSet, ...]]]
+"""Candidates of workloads by their identity; the workload is held, so that it stays its own."""
 
 
 def make_plan(
@@ -109,14 +114,28 @@ def make_plan(
 
 
 def _families(
-    fleet: Fleet, offers: tuple[Offer, ...], learnt: Learnt | None
+    fleet: Fleet,
+    offers: tuple[Offer, ...],
+    learnt: Learnt | None,
+    known: Known | None = None,
 ) -> tuple[tuple[CandidateSet, ...], ...]:
-    """Per workload, its candidates with each number of replicas worth planning with."""
+    """Per workload, its candidates with each number of replicas worth planning with.
+
+    Args:
+        fleet: Its workloads.
+        offers: What every product has room for.
+        learnt: What was measured.
+        known: Answers for equal offers, added to.
+    """
     build, share = fleet.server_image.build, fleet.load_limit_percent / 100
-    return tuple(
-        find_candidates_by_replicas(one, offers, build=build, learnt=learnt, most_share=share)
-        for one in fleet.workloads
-    )
+    answers: Known = {} if known is None else known
+    for one in fleet.workloads:
+        if id(one) not in answers:
+            found = find_candidates_by_replicas(
+                one, offers, build=build, learnt=learnt, most_share=share
+            )
+            answers[id(one)] = one, found
+    return tuple(answers[id(one)][1] for one in fleet.workloads)
 
 
 def _require_prices(fleet: Fleet, inventory: Inventory) -> None:
@@ -155,11 +174,14 @@ def _infeasible(
         return Infeasible(because)
     deadline = time.monotonic() + _QUESTIONS_SECONDS
 
+    known: Known = {}
+
     def attempt(changed_fleet: Fleet, changed_inventory: Inventory) -> bool | None:
         if time.monotonic() > deadline:
             return None
         offers = offers_of(changed_inventory, changed_fleet.headroom)
-        families = _families(changed_fleet, offers, learnt)
+        same = offers == offers_of(inventory, fleet.headroom)
+        families = _families(changed_fleet, offers, learnt, known if same else {})
         counts = counts_to_try(families, offers, changed_fleet.load_limit_percent)
         return any(_has_plan(changed_fleet, changed_inventory, sets) for sets in counts.tried)
 
@@ -175,8 +197,9 @@ def _has_plan(fleet: Fleet, inventory: Inventory, sets: Sets) -> bool:
     if not all(one.candidates for one in sets):
         return False
     packed = fleet_instance(with_counts(fleet, sets), inventory, sets)
-    found = solve(packed.instance, Limits(time_seconds=_ONE_QUESTION_SECONDS, gap=1.0), None)
-    return found.status in (Status.OPTIMAL, Status.FEASIBLE)
+    clock = Clock(Limits(time_seconds=_ONE_QUESTION_SECONDS))
+    whole = Part(packed.instance, frozenset())
+    return can_be_placed(whole, clock, _ONE_QUESTION_EFFORT) is Answer.POSSIBLE
 
 
 def _named(conflict: Sequence[str], fleet: Fleet) -> list[str]:

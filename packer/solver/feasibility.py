@@ -6,17 +6,28 @@ from enum import Enum
 
 from packer.solver.bound import prove_bound
 from packer.solver.card_classes import cost_of_everything
-from packer.solver.columns import build_columns
+from packer.solver.columns import Columns, build_columns
 from packer.solver.dominance import undominated
 from packer.solver.exact import ExactModel
+from packer.solver.fill_style import FillStyle
 from packer.solver.first_fit import FirstFit
 from packer.solver.geometry import Geometry, build_geometry
+from packer.solver.guided_fill import guided_fill
 from packer.solver.instance import Instance
 from packer.solver.packing import Packing
 from packer.solver.requirements import Part
+from packer.solver.room_pricing import RoomPricing
 from packer.solver.search import run_search
+from packer.solver.set_filling import SetFilling
 from packer.solver.stopping import Clock
 
+_STYLES = (
+    FillStyle(sample=100),
+    FillStyle(sample=100, spread_out=True, urgent_from=0.15),
+    FillStyle(sample=200, balance_from=0.5),
+)
+_STEPS = 20
+"""Steps of search for what guided fills leave over."""
 MOST_SPOTS = 400_000
 """Alternatives times GPUs above which a part is not searched."""
 
@@ -50,6 +61,8 @@ def can_be_placed(part: Part, clock: Clock, effort: float, *, certain: bool = Fa
         return Answer.POSSIBLE
     if not certain and _relaxation_refuses(required):
         return Answer.IMPOSSIBLE
+    if not certain and _fills_work(geometry, kept, clock):
+        return Answer.POSSIBLE
     return _search(part, geometry, kept, clock, effort, certain)
 
 
@@ -71,6 +84,37 @@ def _first_fit_works(geometry: Geometry, kept: Sequence[Sequence[int]], clock: C
     return not packing.missing() and packing.affinity_holds()
 
 
+def _fills_work(geometry: Geometry, kept: Sequence[Sequence[int]], clock: Clock) -> bool:
+    """Guided fills, and what they leave over brought in by a short search."""
+    columns = build_columns(geometry.instance, kept)
+    best: Packing | None = None
+    for style in _STYLES:
+        packing = guided_fill(geometry, columns, None, style, clock.has_time)
+        if not packing.missing() and packing.affinity_holds():
+            return True
+        if best is None or _left(packing) < _left(best):
+            best = packing
+    return best is not None and _is_completed(best, columns, clock)
+
+
+def _left(packing: Packing) -> int:
+    return sum(packing.missing().values())
+
+
+def _is_completed(best: Packing, columns: Columns, clock: Clock) -> bool:
+    instance = best.instance
+    pricing = RoomPricing(instance, columns, clock)
+    nodes = [len(one.available) for one in instance.node_types]
+    gpus = [n * one.gpus for n, one in zip(nodes, instance.node_types, strict=True)]
+    prices = pricing.prices(gpus, nodes)
+    if prices is None:
+        return False
+    usable = best.geometry.usable[best.geometry.gpu_node]
+    begun = Packing(pricing.geometry, best.placed)
+    filling = SetFilling(begun, usable, prices, clock, clock.limits.seed)
+    return filling.improve(_STEPS, clock.has_time)
+
+
 def _relaxation_refuses(instance: Instance) -> bool:
     if not instance.items:
         return False
@@ -87,6 +131,8 @@ def _search(
 ) -> Answer:
     instance = part.instance
     gpus = len(geometry.gpu_node)
+    if not clock.has_time():
+        return Answer.UNKNOWN
     if sum(map(len, kept)) * gpus > MOST_SPOTS:
         return Answer.UNKNOWN
     demand = {i: item.count for i, item in enumerate(instance.items) if item.count}

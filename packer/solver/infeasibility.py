@@ -13,6 +13,13 @@ from packer.solver.relaxation import Relaxation
 from packer.solver.requirements import requirements, with_only
 from packer.solver.stopping import Clock
 
+_PROOF = 5.0
+"""Deterministic time of a search for the conflict itself."""
+_GLANCE = 0.5
+"""That of one that would only make it smaller."""
+_SINGLES = 10.0
+"""That of all searches together that drop one requirement at a time, a glance each at least."""
+
 
 @dataclass(frozen=True)
 class Conflict:
@@ -27,56 +34,77 @@ class Conflict:
     minimal: bool
 
 
-def find_conflict(instance: Instance, clock: Clock, effort: float = 5.0) -> Conflict | None:
+def find_conflict(instance: Instance, clock: Clock) -> Conflict | None:
     """A minimal conflict of an instance, or None where it could not be shown to have one."""
-    tester = _Tester(instance, clock, effort)
+    tester = _Tester(instance, clock)
     for start in _starting_sets(instance):
-        if tester.impossible(start):
+        if tester.is_impossible(start, _PROOF):
             return tester.shrink(start)
     return None
 
 
 class _Tester:
-    """Answers of placement problems, remembered."""
+    """Answers of placement problems, remembered: what fits, fits with fewer requirements too."""
 
-    def __init__(self, instance: Instance, clock: Clock, effort: float) -> None:
-        self._instance, self._clock, self._effort = instance, clock, effort
+    def __init__(self, instance: Instance, clock: Clock) -> None:
+        self._instance, self._clock = instance, clock
         self._known: dict[frozenset[str], Answer] = {}
+        self._in_vain: dict[frozenset[str], float] = {}
 
-    def answer(self, kept: Sequence[str]) -> Answer:
+    def answer(self, kept: Sequence[str], effort: float) -> Answer:
         """Whether the instance with only these requirements can be placed."""
         key = frozenset(kept)
-        if key not in self._known:
-            part = with_only(self._instance, key)
-            self._known[key] = can_be_placed(part, self._clock, self._effort)
-        return self._known[key]
+        known = self._inferred(key)
+        if known is not None:
+            return known
+        if self._in_vain.get(key, 0.0) >= effort:
+            return Answer.UNKNOWN
+        found = can_be_placed(with_only(self._instance, key), self._clock, effort)
+        if found is Answer.UNKNOWN:
+            self._in_vain[key] = effort
+        else:
+            self._known[key] = found
+        return found
 
-    def impossible(self, kept: Sequence[str]) -> bool:
+    def _inferred(self, key: frozenset[str]) -> Answer | None:
+        for known, answer in self._known.items():
+            if answer is Answer.POSSIBLE and key <= known:
+                return answer
+            if answer is Answer.IMPOSSIBLE and key >= known:
+                return answer
+        return None
+
+    def is_impossible(self, kept: Sequence[str], effort: float) -> bool:
         """Whether that was proven impossible."""
-        return self.answer(kept) is Answer.IMPOSSIBLE
+        return self.answer(kept, effort) is Answer.IMPOSSIBLE
 
     def shrink(self, kept: Sequence[str]) -> Conflict:
         """Drop halves, then quarters, at last single ones, while the rest stays impossible."""
         core = list(kept)
         size = max(1, len(core) // 2)
-        while True:
-            start = 0
-            while start < len(core):
-                rest = core[:start] + core[start + size :]
-                if self.impossible(rest):
-                    core = rest
-                else:
-                    start += size
-            if size == 1:
-                break
-            size = max(1, size // 2)
+        while size > 1:
+            core = self._without_chunks(core, size, _GLANCE)
+            size //= 2
+        effort = max(_GLANCE, _SINGLES / len(core))
+        core = self._without_chunks(core, 1, effort)
         part = with_only(self._instance, core)
-        certain = can_be_placed(part, self._clock, self._effort, certain=True)
+        certain = can_be_placed(part, self._clock, _PROOF, certain=True)
         minimal = certain is Answer.IMPOSSIBLE and all(
-            self.answer([other for other in core if other != one]) is Answer.POSSIBLE
+            self.answer([other for other in core if other != one], effort) is Answer.POSSIBLE
             for one in core
         )
         return Conflict(tuple(sorted(core)), minimal)
+
+    def _without_chunks(self, core: list[str], size: int, effort: float) -> list[str]:
+        """Without those runs of requirements whose absence still leaves a clash."""
+        start = 0
+        while start < len(core):
+            rest = core[:start] + core[start + size :]
+            if self.is_impossible(rest, effort):
+                core = rest
+            else:
+                start += size
+        return core
 
 
 def _starting_sets(instance: Instance) -> list[tuple[str, ...]]:

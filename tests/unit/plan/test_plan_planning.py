@@ -207,6 +207,24 @@ def test_a_live_pool_grows_by_a_node_of_a_new_name() -> None:
     assert "one more p node (1 × small 3000)" in changes(answer)
 
 
+@pytest.mark.parametrize(
+    ("replicas", "words"), [(3, "2 more p nodes (2"), (5, "4 more p nodes (4")]
+)
+def test_as_many_nodes_as_are_needed_are_offered(replicas: int, words: str) -> None:
+    price = Price(Decimal("1.25"))
+    live = pool("p", CARD, 1, 1, node_names=("ares",), zones={"x": 1}, price=price)
+    other = pool("q", gpu(1000), 1, 1)
+    asked = fleet(workload("a", replicas=replicas, spread=Spread.NODE, context_per_slot=1024))
+    found = changes(refused(asked, inventory(live, other)))
+    assert found[f"{words} × small 3000)"] == f"+{Decimal('1.25') * (replicas - 1)} USD/h"
+    assert not any("q node" in one for one in found)
+
+
+def test_more_nodes_than_a_few_are_not_offered() -> None:
+    asked = fleet(workload("a", replicas=6, spread=Spread.NODE, context_per_slot=1024))
+    assert not any("node" in one for one in changes(refused(asked, inventory(pool("p", CARD)))))
+
+
 def test_nodes_others_fill_and_nodes_that_are_away_are_left_alone() -> None:
     there = inventory(
         pool(
