@@ -22,11 +22,11 @@ def refusal(folder: Path, content: bytes) -> InvalidModelFile:
     path = folder / "hostile.gguf"
     path.write_bytes(content)
     tracemalloc.start()
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         with pytest.raises(InvalidModelFile) as caught:
             read_model_file(path)
-        assert time.perf_counter() - start < 2
+        assert time.process_time() - start < 2
         assert tracemalloc.get_traced_memory()[1] < 40 * 2**20
     finally:
         tracemalloc.stop()
@@ -141,10 +141,10 @@ def test_a_header_longer_than_any_in_use(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.write(head)
         file.truncate(2**29)
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(InvalidModelFile, match="P0305"):
         read_model_file(path)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize(

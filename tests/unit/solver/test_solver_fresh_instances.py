@@ -86,10 +86,9 @@ def test_uniform_items_are_packed_optimally(seed: int) -> None:
 
 def test_the_time_limit_holds_at_any_size() -> None:
     instance = parse_instance(fleet(1, 800, 4000, 6000, multi=True, objective="gpu_price"))
-    started = time.perf_counter()
+    started = time.process_time()
     solution = solve(instance, Limits(time_seconds=1.0, workers=1))
-    # Generous: this machine may be busy with other tests.
-    assert time.perf_counter() - started < 6
+    assert time.process_time() - started < 6
     assert solution.bound is not None
 
 
