@@ -19,7 +19,7 @@ from packer.solver.stopping import Limits
 from packer.solver.useful_nodes import useful_nodes
 from tests.packing_brute_force import judged_objective, optimum
 
-LIMITS = Limits(time_seconds=20, workers=1)
+LIMITS = Limits(time_seconds=600, workers=1)
 CASES = 64
 Document = dict[str, Any]
 

@@ -21,7 +21,7 @@ from tests.packing_brute_force import optimum
 from tests.packing_strategies import tiny_instances
 
 CASES = int(os.environ.get("GPU_PACKER_PROPERTY_CASES", "200"))
-LIMITS = Limits(time_seconds=20, workers=1)
+LIMITS = Limits(time_seconds=600, workers=1)
 property_settings = settings(
     max_examples=CASES,
     deadline=None,

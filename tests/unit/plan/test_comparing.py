@@ -22,7 +22,7 @@ from packer.solver.stopping import Limits
 from tests.small_fleets import BUILD, fleet, gpu, inventory, pool, workload
 
 CARD = gpu(4100)
-LIMITS = Limits(time_seconds=20, workers=1)
+LIMITS = Limits(time_seconds=600, workers=1)
 
 
 def rentable(name: str, price: str, **options: Any) -> NodePool:

@@ -12,7 +12,7 @@ from packer.solver.stopping import Limits
 from tests.small_fleets import fleet, gpu, inventory, plan, pool, workload
 
 CARD = gpu(4100)
-LIMITS = Limits(time_seconds=10, workers=1)
+LIMITS = Limits(time_seconds=600, workers=1)
 PRICE = Price(Decimal(2))
 
 

@@ -28,7 +28,7 @@ def instance(*items: Item, cards: int = 2, room: int = 10, **options: object) ->
 
 def improved(given: Instance, *placed: Placed) -> tuple[Placed, ...]:
     kept = [tuple(range(len(one.alternatives))) for one in given.items]
-    limits = Limits(time_seconds=20, workers=1)
+    limits = Limits(time_seconds=600, workers=1)
     found = later_levels(build_geometry(given), tuple(placed), kept, Clock(limits), 1.0)
     after, before = (Packing(build_geometry(given), one) for one in (found, placed))
     assert not after.missing()

@@ -21,7 +21,7 @@ from tests.packing_brute_force import judged_objective
 from tests.packing_instances import packing_document
 from tests.tiny_packing import alternative, instance, item, node_type
 
-QUICK = Limits(time_seconds=30, workers=1, effort=0.05)
+QUICK = Limits(time_seconds=600, workers=1, effort=0.05)
 CORE = ("count", "antiaff", "constraint", "types")
 
 

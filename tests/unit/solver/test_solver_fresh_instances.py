@@ -21,7 +21,7 @@ from packer.solver.stopping import Limits
 from tests.packing_brute_force import judged_objective
 
 Document = dict[str, Any]
-QUICK = Limits(time_seconds=60, workers=1, effort=0.05)
+QUICK = Limits(time_seconds=600, workers=1, effort=0.05)
 NEAR = replace(QUICK, gap=0.04)
 SEEDS = (11, 12, 13)
 

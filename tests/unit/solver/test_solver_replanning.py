@@ -18,7 +18,7 @@ from packer.solver.solve import solve
 from packer.solver.stopping import Limits
 from tests.packing_instances import packing_document
 
-LIMITS = Limits(time_seconds=30, workers=1, effort=0.1)
+LIMITS = Limits(time_seconds=600, workers=1, effort=0.1)
 
 
 def replan() -> Instance:
