@@ -18,6 +18,7 @@ from packer.solver.stopping import Limits
 # Effort and number of searches are limited, not time: a plan must not depend on how fast the
 # machine is.
 _MOST_SEARCHES = 12
+# Replicas of all questions together: fitting one in around a plan takes time for each.
 _MOST_REPLICAS = 10_000
 
 

@@ -48,31 +48,22 @@ class _Tester:
 
     def __init__(self, instance: Instance, clock: Clock) -> None:
         self._instance, self._clock = instance, clock
-        self._known: dict[frozenset[str], Answer] = {}
+        self._fitting: list[frozenset[str]] = []
         self._in_vain: dict[frozenset[str], float] = {}
 
     def answer(self, kept: Sequence[str], effort: float) -> Answer:
         """Whether the instance with only these requirements can be placed."""
         key = frozenset(kept)
-        known = self._inferred(key)
-        if known is not None:
-            return known
+        if any(key <= one for one in self._fitting):
+            return Answer.POSSIBLE
         if self._in_vain.get(key, 0.0) >= effort:
             return Answer.UNKNOWN
         found = can_be_placed(with_only(self._instance, key), self._clock, effort)
-        if found is Answer.UNKNOWN:
+        if found is Answer.POSSIBLE:
+            self._fitting.append(key)
+        elif found is Answer.UNKNOWN:
             self._in_vain[key] = effort
-        else:
-            self._known[key] = found
         return found
-
-    def _inferred(self, key: frozenset[str]) -> Answer | None:
-        for known, answer in self._known.items():
-            if answer is Answer.POSSIBLE and key <= known:
-                return answer
-            if answer is Answer.IMPOSSIBLE and key >= known:
-                return answer
-        return None
 
     def is_impossible(self, kept: Sequence[str], effort: float) -> bool:
         """Whether that was proven impossible."""

@@ -35,7 +35,7 @@ MOST_ITEMS = 4000
 """Items above which the relaxation takes long and is solved only for a wide gap."""
 TIGHT_STEPS = 15
 """So many times the steps where nothing may be wasted: then nothing else helps."""
-BACK = 0.6
+STEPS_PER_MOVE = 0.6
 """Steps per replica that a plan from scratch moved: of 211 moves in 220 about 55 are left."""
 CHUNK = 500
 """Steps of consolidation between two offers."""
@@ -216,7 +216,7 @@ def bring_back(run: Incumbent) -> None:
         return
     packing = Packing(run.geometry, run.placed)
     search = NeighbourhoodSearch(packing, run.all_alternatives(), run.clock, 0.3)
-    search.move_back(round(min(300, BACK * moves.moved) * run.limits.effort))
+    search.move_back(round(min(300, STEPS_PER_MOVE * moves.moved) * run.limits.effort))
     run.replace(packing)
 
 

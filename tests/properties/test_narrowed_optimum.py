@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from packer.solver import narrowed
+from packer.solver.instance import Placed
 from packer.solver.instance_document import parse_instance
 from packer.solver.narrowed import Narrowed, narrowed_objective
 from packer.solver.solve import solve
@@ -70,17 +71,28 @@ def test_what_opens_a_card_is_proven_by_a_bound_of_its_own() -> None:
     assert asked(wide_or_narrow(1), "a", 0, searches=False) == Narrowed(2, proven=True)
 
 
-@pytest.mark.parametrize("objective", ["gpus", "gpu_price", "node_price"])
-def test_searches_of_some_gpus_at_a_time_do_without_the_whole_model(
-    objective: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("objective", "least"), [("gpus", 2), ("gpu_price", 6), ("node_price", 14)]
+)
+def test_searches_of_some_gpus_at_a_time_exchange_what_the_plan_placed(
+    objective: str, least: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(narrowed, "SEARCHED_SPOTS", 0)
-    # As the plan has them, 6 and 3 share a card with 1 left; the 4 has room after an exchange.
+    if objective != "node_price":
+        monkeypatch.setattr(narrowed, "NODE_STEPS", 0)
+    # A ten and a six on each card: the seven has room only where both sixes are.
     items = [
-        item("a", 1, alternative([4]), alternative([1])),
-        item("b", 2, alternative([6])),
-        item("c", 2, alternative([3])),
+        item("a", 1, alternative([7])),
+        item("b", 2, alternative([10])),
+        item("c", 2, alternative([6])),
     ]
-    wide = instance([node_type(count=3, gpus=1)], items, objective=objective)
-    least = {"gpus": 1, "gpu_price": 3, "node_price": 7}[objective]
-    assert asked(wide, "a", 0).objective == 3 * least
+    problem = parse_instance(
+        instance([node_type(count=4, gpus=1, gpu_cap=[20])], items, objective=objective)
+    )
+    placed = [Placed(name, 0, 0, node, (0,)) for name in "bc" for node in (0, 1)]
+    quick = narrowed_objective(problem, placed, least, LIMITS, searches=False)
+    assert quick == Narrowed(least * 3 // 2, proven=False)
+    assert narrowed_objective(problem, placed, least, LIMITS) == Narrowed(least, proven=True)
+    dearer = least * 3 // 2
+    known = narrowed_objective(problem, placed, dearer, LIMITS, searches=False)
+    assert known == Narrowed(dearer, proven=True)

@@ -2,16 +2,19 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from packer.catalogue.gpus import find_gpu
 from packer.domain.node import Price, Sharing
 from packer.domain.payment import Payment
-from packer.domain.workload import Headroom, Objective, Spread
+from packer.domain.workload import Headroom, Objective, Spread, Workload
 from packer.errors import Infeasible, InvalidInput, OutOfTime
 from packer.plan import count_trials, planning
 from packer.plan.plan import Status
+from packer.solver.candidates import Offer, find_candidates_by_replicas
+from packer.solver.offers import offers_of
 from packer.solver.outcome import Solution
 from packer.solver.outcome import Status as Solved
 from packer.units import GIB, MIB
@@ -190,6 +193,24 @@ def test_replicas_behind_one_router_share_no_card() -> None:
     made = plan(asked, inventory(replace(whole, nodes=2)))
     assert made.cards == 2
     assert any("because a router serves the cards of p" in note for note in made.notes)
+
+
+def test_candidates_are_found_anew_where_a_change_offers_other_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[Workload, tuple[Offer, ...]]] = []
+
+    def recorded(one: Workload, offers: tuple[Offer, ...], **rest: Any) -> Any:
+        asked.append((one, offers))
+        return find_candidates_by_replicas(one, offers, **rest)
+
+    monkeypatch.setattr(planning, "find_candidates_by_replicas", recorded)
+    whole = pool("p", gpu(9000), sharing=Sharing.WHOLE)
+    one = fleet(workload("a", replicas=2))
+    assert changes(refused(one, inventory(whole)))["p: sharing dra"]
+    shared = offers_of(inventory(replace(whole, sharing=Sharing.DRA)), one.headroom)
+    assert shared != offers_of(inventory(whole), one.headroom)
+    assert [each[1] for each in asked if each[0] == one.workloads[0]].count(shared) == 1
 
 
 def test_no_more_questions_are_tried_when_the_time_for_them_is_over(
